@@ -1,0 +1,2 @@
+//! The `marquee` command.
+fn main() {}

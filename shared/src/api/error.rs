@@ -1,0 +1,197 @@
+//! Errors on the wire: RFC 9457 `application/problem+json` with a stable `code`. The only place that names HTTP
+//! status codes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+
+/// What kind of problem it is. The names are part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The body is not JSON.
+    MalformedJson,
+    /// The body is JSON and breaks a rule; `errors` lists every fault.
+    InvalidRequest,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The body is larger than [`super::http::BODY_LIMIT`].
+    BodyTooLarge,
+    /// No such route.
+    NotFound,
+    /// The route exists, the method does not.
+    MethodNotAllowed,
+    /// The local service was asked under a name that is not its own.
+    HostNotAllowed,
+    /// The body could not be read to its end.
+    IncompleteBody,
+    /// A fault of ours; the log has the rest under the request id.
+    Internal,
+}
+
+impl ProblemCode {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "malformed_json",
+            Self::InvalidRequest => "invalid_request",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::BodyTooLarge => "body_too_large",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::HostNotAllowed => "host_not_allowed",
+            Self::IncompleteBody => "incomplete_body",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn status_and_title(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::MalformedJson => (StatusCode::BAD_REQUEST, "The body is not valid JSON"),
+            Self::IncompleteBody => (StatusCode::BAD_REQUEST, "The body could not be read"),
+            Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "The request breaks the contract"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON")
+            }
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "There is no such route"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The route does not take this method"),
+            Self::HostNotAllowed => {
+                (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
+            }
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
+        }
+    }
+}
+
+/// What is wrong with one value of the body. The names are part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCode {
+    /// The field is not in the contract.
+    UnknownField,
+    /// Another JSON type is expected.
+    WrongType,
+    /// The field is required.
+    Missing,
+    /// The number is outside its range.
+    OutOfRange,
+    /// The array has too many entries.
+    TooMany,
+    /// Not an item or user id.
+    InvalidId,
+    /// Not a time of the accepted forms and range.
+    InvalidTime,
+    /// Not one of the words allowed here, or too long.
+    InvalidValue,
+}
+
+/// One fault of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) to the value at fault.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub code: FaultCode,
+    /// The same for a person.
+    pub detail: String,
+}
+
+/// A body of 256 KiB can hold some 40,000 one-letter unknown fields; a reply listing them all would pass the 6 MB
+/// that Lambda may return. The first thousand are listed and the others counted.
+const FAULTS_LISTED: usize = 1_000;
+
+/// A problem document. [`IntoResponse`] makes the reply of it.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What kind of problem it is.
+    pub code: ProblemCode,
+    /// What happened, for a person.
+    pub detail: String,
+    /// Every fault of the body.
+    pub errors: Vec<Fault>,
+    /// How many more there are than are listed.
+    pub errors_omitted: usize,
+    /// The id under which the log knows this request.
+    pub request_id: Option<String>,
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            r#type: String,
+            title: &'static str,
+            status: u16,
+            code: ProblemCode,
+            detail: &'a str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [Fault],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            errors_omitted: Option<usize>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let (status, title) = self.code.status_and_title();
+        let document = Document {
+            r#type: format!("urn:marquee:problem:{}", self.code.name()),
+            title,
+            status: status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            errors: &self.errors,
+            errors_omitted: (self.errors_omitted > 0).then_some(self.errors_omitted),
+            request_id: self.request_id.as_deref(),
+        };
+        document.serialize(serializer)
+    }
+}
+
+impl Problem {
+    /// A problem without a list of faults.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), errors_omitted: 0, request_id: None }
+    }
+
+    /// The body is not JSON.
+    #[must_use]
+    pub fn malformed_json(error: &serde_json::Error) -> Self {
+        Self::new(ProblemCode::MalformedJson, error.to_string())
+    }
+
+    /// The body breaks rules.
+    #[must_use]
+    pub fn invalid_request(mut faults: Vec<Fault>) -> Self {
+        let count = faults.len();
+        faults.truncate(FAULTS_LISTED);
+        let detail =
+            if count == 1 { "1 fault; see errors".into() } else { format!("{count} faults; see errors") };
+        Self {
+            errors_omitted: count - faults.len(),
+            errors: faults,
+            ..Self::new(ProblemCode::InvalidRequest, detail)
+        }
+    }
+
+    /// The same, of the request with this id.
+    #[must_use]
+    pub fn of_request(self, request_id: String) -> Self {
+        Self { request_id: Some(request_id), ..self }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.code.status_and_title().0.as_u16()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, _) = self.code.status_and_title();
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+    }
+}

@@ -1,0 +1,117 @@
+//! What every HTTP function shares: reading a JSON body, request ids, and problems for what no route answers.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::{HeaderName, HeaderValue, header, request::Parts};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use http_body_util::{BodyExt, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+
+use super::checker::Check;
+use super::error::{Problem, ProblemCode};
+
+/// Largest body in bytes. The largest valid request (500 history objects of about 240 bytes, 500 ids to leave out of
+/// 131 bytes each, 128 genres) is about 200 KB; 256 KiB holds it with its white space.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id taken from a caller: a UUID or a trace id fits; a log line stays short.
+const REQUEST_ID_LENGTH: usize = 64;
+
+/// The id under which an answer, a problem and the log know one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    /// The caller's `x-request-id` where it is plain and short, else a new random one.
+    fn of(request: &Request) -> Self {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_=.:".contains(&b);
+        let given = request.headers().get(&REQUEST_ID).and_then(|v| v.to_str().ok());
+        let usable = |id: &&str| (1..=REQUEST_ID_LENGTH).contains(&id.len()) && id.bytes().all(plain);
+        given.filter(usable).map_or_else(Self::random, |id| Self(id.to_owned()))
+    }
+
+    /// 128 random bits in hexadecimal. Should the system have no randomness to give, the clock stands in: the id only
+    /// has to tell requests apart.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0_u8; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            let since_epoch =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            bytes = since_epoch.as_nanos().to_be_bytes();
+        }
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(Self::random))
+    }
+}
+
+/// Adds what all routes share to a router: the request id, and problems for unknown routes and methods.
+pub fn finish(router: Router) -> Router {
+    router
+        .fallback(async |id: RequestId| {
+            reply::<()>(Err(Problem::new(ProblemCode::NotFound, "no such route; GET /v1/health is one")), id)
+        })
+        .method_not_allowed_fallback(async |id: RequestId| {
+            let detail = "the header Allow names the methods of this route";
+            reply::<()>(Err(Problem::new(ProblemCode::MethodNotAllowed, detail)), id)
+        })
+        .layer(middleware::from_fn(identify))
+}
+
+/// Gives the request its id and hands it back in the reply's header.
+async fn identify(mut request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Reads and validates a JSON body.
+///
+/// # Errors
+/// 415, 413, 400 or 422 as a [`Problem`].
+pub async fn json_body<T: DeserializeOwned + Check>(request: Request<Body>) -> Result<T, Problem> {
+    if !declares_json(&request) {
+        let detail = "send the header `Content-Type: application/json`";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    let body = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            Problem::new(ProblemCode::BodyTooLarge, format!("at most {BODY_LIMIT} bytes are taken"))
+        } else {
+            Problem::new(ProblemCode::IncompleteBody, "the body ended before it was complete")
+        }
+    })?;
+    super::parse(&body.to_bytes())
+}
+
+/// `application/json` or any `+json` type, whatever its parameters.
+fn declares_json(request: &Request<Body>) -> bool {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The reply to a handler's outcome; problems carry the request's id.
+pub fn reply<T: Serialize>(outcome: Result<T, Problem>, request_id: RequestId) -> Response {
+    match outcome {
+        Ok(value) => Json(value).into_response(),
+        Err(problem) => problem.of_request(request_id.0).into_response(),
+    }
+}

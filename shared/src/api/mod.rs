@@ -1,0 +1,40 @@
+//! The wire: request and answer types, their validation, and errors. No AWS, no I/O.
+//!
+//! A body is parsed twice only when it is wrong: [`parse`] reads it straight into a type whose fields can only hold
+//! valid values, and when that fails a second pass over the JSON value collects *every* fault.
+
+mod checker;
+pub mod error;
+pub mod history;
+pub mod http;
+pub mod id;
+mod number;
+pub mod recommendation;
+
+pub use checker::{Check, Checker};
+pub use error::{Fault, FaultCode, Problem, ProblemCode};
+pub use history::{EventType, HistoryEntry};
+pub use id::{ItemId, UserId};
+pub use recommendation::{Answer, RecommendationRequest};
+
+use serde::de::DeserializeOwned;
+
+/// Parses a JSON body into a validated type.
+///
+/// # Errors
+/// `malformed_json` (400) when the bytes are not JSON, with line and column; `invalid_request` (422) with every fault
+/// when they are JSON and break a rule of `T`.
+pub fn parse<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Problem> {
+    let error = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let value: serde_json::Value = serde_json::from_slice(body).map_err(|e| Problem::malformed_json(&e))?;
+    let faults = Checker::run::<T>(&value);
+    // A repeated key is no fault of the value that the second pass sees: the first pass's words stand.
+    if faults.is_empty() {
+        Err(Problem::malformed_json(&error))
+    } else {
+        Err(Problem::invalid_request(faults))
+    }
+}

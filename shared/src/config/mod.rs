@@ -1,0 +1,68 @@
+//! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
+
+use std::env;
+use std::path::PathBuf;
+
+/// A variable that can't be read: one sentence naming it.
+#[derive(Debug, thiserror::Error)]
+#[error("the variable {variable} {detail}")]
+pub struct ConfigError {
+    variable: &'static str,
+    detail: String,
+}
+
+/// Where the model is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSettings {
+    /// The directory of the artifact: `MARQUEE_MODEL_DIR`, `/opt/marquee/model` when unset.
+    pub dir: PathBuf,
+}
+
+/// Where a Lambda layer with `marquee/model` in it comes to lie.
+const DEFAULT_MODEL_DIR: &str = "/opt/marquee/model";
+
+impl ModelSettings {
+    /// Reads `MARQUEE_MODEL_DIR`.
+    ///
+    /// # Errors
+    /// When it is not text, or empty.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let dir = read("MARQUEE_MODEL_DIR")?.unwrap_or_else(|| DEFAULT_MODEL_DIR.to_owned());
+        Ok(Self { dir: dir.into() })
+    }
+}
+
+/// Seconds since the epoch that stand in for the clock in what is built (`SOURCE_DATE_EPOCH`,
+/// <https://reproducible-builds.org/specs/source-date-epoch/>), so that the same training gives the same bytes.
+///
+/// # Errors
+/// When it is set and not a whole number.
+pub fn source_date_epoch() -> Result<Option<i64>, ConfigError> {
+    const VARIABLE: &str = "SOURCE_DATE_EPOCH";
+    let parse = |text: String| {
+        let fault = |_| ConfigError { variable: VARIABLE, detail: format!("is {text:?}, not whole seconds") };
+        text.parse().map_err(fault)
+    };
+    read(VARIABLE)?.map(parse).transpose()
+}
+
+/// The filter of the log (`RUST_LOG`, in the syntax of `tracing-subscriber`).
+///
+/// # Errors
+/// When it is not text.
+pub fn log_filter() -> Result<Option<String>, ConfigError> {
+    read("RUST_LOG")
+}
+
+fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads variables")]
+    let value = env::var(variable);
+    match value {
+        Ok(text) if text.is_empty() => Err(ConfigError { variable, detail: "is set to nothing".into() }),
+        Ok(text) => Ok(Some(text)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(ConfigError { variable, detail: "is not valid text".into() })
+        }
+    }
+}

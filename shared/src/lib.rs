@@ -1,0 +1,27 @@
+//! The common crate of Marquee.
+//!
+//! Dependencies between its modules point one way: [`api`] and [`catalogue`] know nothing else here, [`model`]
+//! stands on the catalogue, [`recommend`] on all of them. Functions, trainers and the command line build on this
+//! crate and never the other way round.
+//!
+//! ```
+//! use shared::recommend::Recommending;
+//! use shared::testing;
+//!
+//! let folder = testing::artifact();
+//! let recommending = Recommending::open(folder.path()).unwrap();
+//! let query = shared::api::parse(br#"{"history": ["alpha", "bravo"], "k": 3}"#).unwrap();
+//! let answer = recommending.answer(&query, "request-1".into());
+//! assert_eq!(answer.items.len(), 3);
+//! ```
+
+pub mod api;
+pub mod catalogue;
+pub mod config;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+pub mod model;
+pub mod recommend;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,140 @@
+//! Implicit alternating least squares as a function of a history.
+//!
+//! Training (Hu, Koren and Volinsky 2008, with the weighting and regularisation of Rendle, Krichene, Zhang and Koren
+//! 2021, "Revisiting the Performance of iALS on Item Recommendation Benchmarks", arXiv:2110.14037) leaves item factors
+//! V. A history of items i with weights wᵢ is folded in by the same least squares that trained the users:
+//!
+//! A = α₀ VᵀV + λ (Σ wᵢ + α₀ N) I + Σ wᵢ vᵢ vᵢᵀ, q = A⁻¹ Σ wᵢ vᵢ, and the score of item j is q · vⱼ.
+//!
+//! Since q is a sum over the history, so is a score: item i contributes wᵢ vⱼᵀ A⁻¹ vᵢ.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use super::cholesky::Cholesky;
+use super::config::AlsConfig;
+use super::error::ArtifactError;
+use super::serving::{self, Serving};
+use super::tensors::{Tensor, TensorFile};
+use super::topk::{self, Items, Layout};
+use super::{Attraction, Recommender, Scored, Taste};
+use crate::catalogue::{Row, RowSet};
+
+/// The tensor of `model.safetensors`: `[items, factors]`, row-major.
+pub const ITEM_FACTORS: &str = "item_factors";
+
+/// A mapped ALS model.
+#[derive(Debug)]
+pub struct Als {
+    regularization: f64,
+    alpha0: f64,
+    factors: Tensor<f32, 2>,
+    derived: Derived,
+}
+
+#[derive(Debug)]
+enum Derived {
+    Mapped(Serving),
+    Computed { gram: Vec<f64> },
+}
+
+impl Als {
+    /// Takes the weights of an open file; `items` is the catalogue's number of items.
+    ///
+    /// # Errors
+    /// When the weights have another type or shape than catalogue and configuration say.
+    pub fn new(
+        config: &AlsConfig,
+        weights: &TensorFile,
+        items: usize,
+        serving: Option<Serving>,
+    ) -> Result<Self, ArtifactError> {
+        weights.expect_only(&[ITEM_FACTORS])?;
+        let factors = weights.tensor(ITEM_FACTORS, [Some(items), Some(config.factors)])?;
+        let derived = match serving {
+            Some(serving) => Derived::Mapped(serving),
+            None => Derived::Computed { gram: serving::gram(factors.as_slice(), config.factors) },
+        };
+        Ok(Self { regularization: config.regularization, alpha0: config.alpha0, factors, derived })
+    }
+
+    fn items(&self) -> Items<'_> {
+        let [rows, factors] = self.factors.shape();
+        let layout = match &self.derived {
+            Derived::Mapped(serving) => Layout::Blocked(serving.blocks()),
+            Derived::Computed { .. } => Layout::RowMajor(self.factors.as_slice()),
+        };
+        Items { layout, factors, rows }
+    }
+
+    /// The upper triangle of A for a history.
+    fn system(&self, history: &[Attraction]) -> Option<Array2<f64>> {
+        let [items, factors] = self.factors.shape();
+        let (gram, stride) = match &self.derived {
+            Derived::Mapped(serving) => (serving.gram(), serving::gram_stride(factors)),
+            Derived::Computed { gram } => (gram.as_slice(), serving::gram_stride(factors)),
+        };
+        let gram = ArrayView2::from_shape((factors, stride), gram).ok()?;
+        let mut a = gram.slice(s![.., ..factors]).mapv(|g| g * self.alpha0);
+        let weight: f64 = history.iter().map(|item| f64::from(item.weight)).sum();
+        let ridge = self.regularization * (weight + self.alpha0 * items as f64);
+        a.diag_mut().mapv_inplace(|x| x + ridge);
+        for item in history {
+            let vector = self.item_vector(item.row);
+            for (i, mut row) in a.rows_mut().into_iter().enumerate() {
+                let scale = f64::from(item.weight) * f64::from(vector[i]);
+                let row = row.as_slice_mut()?;
+                row[i..].iter_mut().zip(&vector[i..]).for_each(|(a, v)| *a += scale * f64::from(*v));
+            }
+        }
+        Some(a)
+    }
+}
+
+impl Recommender for Als {
+    fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>> {
+        let known = |item: &Attraction| !self.item_vector(item.row).is_empty();
+        if history.is_empty() || !history.iter().all(known) {
+            return None;
+        }
+        let system = Cholesky::factor(self.system(history)?)?;
+        let mut query = vec![0.0_f64; self.factors.shape()[1]];
+        for item in history {
+            let weighted = self.item_vector(item.row).iter().map(|v| f64::from(item.weight) * f64::from(*v));
+            query.iter_mut().zip(weighted).for_each(|(q, v)| *q += v);
+        }
+        system.solve(&mut query);
+        let query = query.into_iter().map(|q| q as f32).collect();
+        Some(Box::new(AlsTaste { model: self, history, system, query }))
+    }
+
+    fn item_vector(&self, row: Row) -> &[f32] {
+        let [_, factors] = self.factors.shape();
+        let start = row as usize * factors;
+        self.factors.as_slice().get(start..start + factors).unwrap_or_default()
+    }
+}
+
+/// A folded-in history.
+struct AlsTaste<'a> {
+    model: &'a Als,
+    history: &'a [Attraction],
+    system: Cholesky,
+    query: Vec<f32>,
+}
+
+impl Taste for AlsTaste<'_> {
+    fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored> {
+        topk::top_k(self.model.items(), &self.query, k, excluded)
+    }
+
+    fn contributions(&self, row: Row) -> Vec<f32> {
+        let mut direction: Vec<f64> = self.model.item_vector(row).iter().map(|v| f64::from(*v)).collect();
+        self.system.solve(&mut direction);
+        let contribution = |item: &Attraction| {
+            let vector = self.model.item_vector(item.row).iter();
+            let dot: f64 = vector.zip(&direction).map(|(v, z)| f64::from(*v) * z).sum();
+            (f64::from(item.weight) * dot) as f32
+        };
+        self.history.iter().map(contribution).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! The artifact format, and the recommenders that score straight from mapped files.
+//!
+//! An artifact is a directory (see `docs/artifact.md`). [`artifact::Artifact::open`] maps its files and checks their
+//! headers; nothing it does grows with the number of items. [`verify`] reads everything.
+
+pub mod als;
+pub mod artifact;
+mod cholesky;
+pub mod config;
+pub mod error;
+pub mod manifest;
+mod map;
+pub mod serving;
+pub mod tensors;
+pub mod topk;
+pub mod verify;
+pub mod write;
+
+pub use artifact::Artifact;
+pub use error::ArtifactError;
+
+use crate::catalogue::{Row, RowSet};
+
+/// A row and how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The item.
+    pub row: Row,
+    /// Its score; larger is better.
+    pub score: f32,
+}
+
+/// One distinct item of a history that attracts: its row and weight, above 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attraction {
+    /// The item.
+    pub row: Row,
+    /// How strongly the event speaks for it; a `like` has 1.
+    pub weight: f32,
+}
+
+/// What a history comes to: a query vector, and how to take its scores apart.
+pub trait Taste {
+    /// The best `k` rows outside `excluded`, best first, equals by row.
+    fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored>;
+
+    /// What each entry of the history adds to the score of `row`, in history order. They sum to the score but for
+    /// rounding.
+    fn contributions(&self, row: Row) -> Vec<f32>;
+}
+
+/// A trained model: a function of a history.
+pub trait Recommender: Send + Sync {
+    /// Folds a history, oldest first, into a taste. `None` when the history is empty.
+    fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>>;
+
+    /// The vector of an item, for comparing items with each other; empty past the last row.
+    fn item_vector(&self, row: Row) -> &[f32];
+}

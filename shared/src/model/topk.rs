@@ -1,0 +1,240 @@
+//! Exact top-k by inner product over all items.
+//!
+//! **One score, one definition**: `s = fma(q[d], v[d], s)` from 0 with d ascending, one accumulator per item, in f32.
+//! Every path here gives these bits, whatever the layout and the instruction set; ties break by row.
+//!
+//! Items lie in blocks of 64 rows, dimension-major inside a block: a dimension of the query is broadcast and advances
+//! 64 scores at once, so that vectors run across items and the order of additions within one item never changes.
+//! Selection is fused with the scan: a block's scores stay in registers and cache, and the heap is touched only when
+//! one beats the worst kept.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use multiversion::multiversion;
+
+use super::Scored;
+use crate::catalogue::{Row, RowSet};
+
+/// Rows in a block: four 512-bit registers of f32.
+pub const BLOCK: usize = 64;
+
+/// The item vectors to scan, of `factors` numbers each.
+#[derive(Clone, Copy, Debug)]
+pub struct Items<'a> {
+    /// Row-major, or in blocks.
+    pub layout: Layout<'a>,
+    /// Numbers per item.
+    pub factors: usize,
+    /// Number of items.
+    pub rows: usize,
+}
+
+/// How the item vectors lie in memory.
+#[derive(Clone, Copy, Debug)]
+pub enum Layout<'a> {
+    /// `[rows, factors]`.
+    RowMajor(&'a [f32]),
+    /// `[⌈rows / 64⌉, factors, 64]`, the rows past the last being zeros.
+    Blocked(&'a [f32]),
+}
+
+/// The score of one item: the definition.
+#[must_use]
+pub fn score(query: &[f32], item: &[f32]) -> f32 {
+    query.iter().zip(item).fold(0.0, |sum, (q, v)| q.mul_add(*v, sum))
+}
+
+/// The best `k` rows outside `excluded`, best first, equals by row. A score that is not a number is never chosen.
+#[must_use]
+pub fn top_k(items: Items<'_>, query: &[f32], k: usize, excluded: &RowSet) -> Vec<Scored> {
+    let mut best = Best::new(k.min(items.rows));
+    if best.room > 0 && items.factors > 0 {
+        match items.layout {
+            Layout::Blocked(blocks) => scan_blocks(blocks, query, items.rows, 0, excluded, &mut best),
+            Layout::RowMajor(matrix) => scan_rows(matrix, query, excluded, &mut best),
+        }
+    }
+    best.into_sorted()
+}
+
+/// Brings 64 rows at a time into block order, then scans them like any block.
+fn scan_rows(matrix: &[f32], query: &[f32], excluded: &RowSet, best: &mut Best) {
+    let factors = query.len();
+    let mut block = vec![0.0; factors * BLOCK];
+    for (index, rows) in matrix.chunks(factors * BLOCK).enumerate() {
+        to_block(rows, factors, &mut block);
+        scan_blocks(&block, query, rows.len() / factors, index * BLOCK, excluded, best);
+    }
+}
+
+/// Writes up to 64 row-major rows of `factors` numbers as one block; missing rows become zeros.
+pub fn to_block(rows: &[f32], factors: usize, block: &mut [f32]) {
+    block.fill(0.0);
+    for (lane, row) in rows.chunks_exact(factors).enumerate() {
+        for (d, value) in row.iter().enumerate() {
+            block[d * BLOCK + lane] = *value;
+        }
+    }
+}
+
+/// Scans whole blocks holding `rows` rows, the first of which is row `first` (a multiple of 64) of the catalogue.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn scan_blocks(blocks: &[f32], query: &[f32], rows: usize, first: usize, excluded: &RowSet, best: &mut Best) {
+    for (index, block) in blocks.chunks_exact(query.len() * BLOCK).enumerate() {
+        let mut scores = [0.0_f32; BLOCK];
+        for (q, column) in query.iter().zip(block.as_chunks::<BLOCK>().0) {
+            for lane in 0..BLOCK {
+                scores[lane] = q.mul_add(column[lane], scores[lane]);
+            }
+        }
+        let threshold = best.threshold;
+        let mut beats = 0_u64;
+        for (lane, score) in scores.iter().enumerate() {
+            beats |= u64::from(*score > threshold) << lane;
+        }
+        if beats == 0 && best.is_full() {
+            continue;
+        }
+        let row = index * BLOCK;
+        let lanes = (rows - row).min(BLOCK);
+        let present = u64::MAX >> (BLOCK - lanes);
+        let candidates = if best.is_full() { beats } else { u64::MAX };
+        let lanes = candidates & present & !excluded.word((first + row) / BLOCK);
+        best.offer_block((first + row) as Row, &scores, lanes);
+    }
+}
+
+/// The best rows so far.
+struct Best {
+    heap: BinaryHeap<WorstFirst>,
+    room: usize,
+    /// A score must be above it to get in; minus infinity while there is room.
+    threshold: f32,
+}
+
+impl Best {
+    fn new(room: usize) -> Self {
+        Self { heap: BinaryHeap::with_capacity(room), room, threshold: f32::NEG_INFINITY }
+    }
+
+    fn is_full(&self) -> bool {
+        self.heap.len() == self.room
+    }
+
+    /// Offers the lanes of a block, rows ascending: one that equals the worst kept has the larger row and stays out.
+    #[inline(never)]
+    fn offer_block(&mut self, first: Row, scores: &[f32; BLOCK], mut lanes: u64) {
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros();
+            lanes &= lanes - 1;
+            let score = scores[lane as usize];
+            if self.is_full() {
+                if score > self.threshold {
+                    self.heap.pop();
+                } else {
+                    continue;
+                }
+            } else if score.is_nan() {
+                continue;
+            }
+            self.heap.push(WorstFirst(Scored { row: first + lane, score }));
+            if self.is_full() {
+                self.threshold = self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.score);
+            }
+        }
+    }
+
+    fn into_sorted(self) -> Vec<Scored> {
+        self.heap.into_sorted_vec().into_iter().map(|entry| entry.0).collect()
+    }
+}
+
+/// Orders scores so that the worst is the greatest: the heap's top, and the last when sorted.
+struct WorstFirst(Scored);
+
+impl Ord for WorstFirst {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Scores in the heap are numbers; −0 equals 0.
+        let by_score = other.0.score.partial_cmp(&self.0.score).unwrap_or(Ordering::Equal);
+        by_score.then(self.0.row.cmp(&other.0.row))
+    }
+}
+
+impl PartialOrd for WorstFirst {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for WorstFirst {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for WorstFirst {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The naive form: every score, sorted.
+    fn naive(matrix: &[f32], query: &[f32], k: usize, excluded: &RowSet) -> Vec<Scored> {
+        let rows = matrix.chunks_exact(query.len()).enumerate();
+        let scored = rows.map(|(row, v)| Scored { row: row as Row, score: score(query, v) });
+        let mut all: Vec<_> = scored.filter(|s| !s.score.is_nan() && !excluded.contains(s.row)).collect();
+        all.sort_by(|a, b| b.score.partial_cmp(&a.score).unwrap().then(a.row.cmp(&b.row)));
+        all.truncate(k);
+        all
+    }
+
+    fn blocked(matrix: &[f32], factors: usize) -> Vec<f32> {
+        let mut blocks = Vec::new();
+        for rows in matrix.chunks(factors * BLOCK) {
+            let start = blocks.len();
+            blocks.resize(start + factors * BLOCK, 0.0);
+            to_block(rows, factors, &mut blocks[start..]);
+        }
+        blocks
+    }
+
+    /// Few distinct values make ties; the others reach every corner of f32.
+    fn value() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            4 => prop::sample::select(vec![0.0, -0.0, 1.0, -1.0, 0.5]),
+            4 => -1.0_f32..1.0,
+            1 => prop::num::f32::ANY,
+        ]
+    }
+
+    fn bits(scored: &[Scored]) -> Vec<(Row, u32)> {
+        scored.iter().map(|s| (s.row, s.score.to_bits())).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+        #[test]
+        fn top_k_equals_a_naive_sort_on_any_input_in_either_layout(
+            factors in 1_usize..9,
+            values in prop::collection::vec(value(), 0..1500),
+            query in prop::collection::vec(value(), 9),
+            k in 0_usize..300,
+            left_out in prop::collection::vec(0_u32..200, 0..100),
+        ) {
+            let rows = values.len() / factors;
+            let matrix = &values[..rows * factors];
+            let query = &query[..factors];
+            let mut excluded = RowSet::none(rows);
+            left_out.into_iter().for_each(|row| excluded.insert(row));
+            let expected = bits(&naive(matrix, query, k, &excluded));
+            let blocks = blocked(matrix, factors);
+            for layout in [Layout::RowMajor(matrix), Layout::Blocked(&blocks)] {
+                let items = Items { layout, factors, rows };
+                prop_assert_eq!(&bits(&top_k(items, query, k, &excluded)), &expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the catalogue knows of a history.
+
+use std::collections::HashMap;
+
+use crate::api::HistoryEntry;
+use crate::api::history::{HISTORY_LIMIT, RatingValue};
+use crate::catalogue::{Catalogue, Row, RowSet};
+use crate::model::Attraction;
+use crate::model::config::{EventWeights, Signal};
+
+/// A history in rows: per item its latest entry.
+#[derive(Debug, Default)]
+pub(super) struct KnownHistory {
+    /// What attracts, oldest first.
+    pub(super) attractions: Vec<Attraction>,
+    /// Every item that is known, whatever it says.
+    seen: Vec<Row>,
+    /// What must never be answered.
+    unwanted: Vec<Row>,
+    /// Distinct items that the catalogue knows.
+    pub(super) known: usize,
+    /// Distinct items that it doesn't.
+    pub(super) unknown: usize,
+}
+
+impl KnownHistory {
+    /// Takes the latest entry of each item, entries being newest last.
+    pub(super) fn of(entries: &[HistoryEntry], catalogue: &Catalogue, weights: &EventWeights) -> Self {
+        let mut history = Self::default();
+        let latest: HashMap<&str, usize> =
+            entries.iter().enumerate().map(|(place, entry)| (entry.item_id.as_str(), place)).collect();
+        history.attractions.reserve(latest.len().min(HISTORY_LIMIT));
+        for (place, entry) in entries.iter().enumerate() {
+            if latest.get(entry.item_id.as_str()) != Some(&place) {
+                continue;
+            }
+            let Some(row) = catalogue.row(entry.item_id.as_str()) else {
+                history.unknown += 1;
+                continue;
+            };
+            history.known += 1;
+            history.seen.push(row);
+            match weights.signal(entry.kind, entry.value.map(RatingValue::get)) {
+                Signal::Attracts(weight) => history.attractions.push(Attraction { row, weight }),
+                Signal::Neutral => {}
+                Signal::Excludes => history.unwanted.push(row),
+            }
+        }
+        history
+    }
+
+    /// Adds what was seen, unless it may be answered again, and what is unwanted, always.
+    pub(super) fn exclude(&self, include_seen: bool, excluded: &mut RowSet) {
+        let seen = if include_seen { &[] } else { self.seen.as_slice() };
+        seen.iter().chain(&self.unwanted).for_each(|&row| excluded.insert(row));
+    }
+}

@@ -1,0 +1,41 @@
+//! Rows become items with titles, and contributions become reasons.
+
+use crate::api::recommendation::{Because, RecommendedItem};
+use crate::catalogue::Catalogue;
+use crate::model::{Attraction, Scored};
+
+/// How many items of the history an explanation names.
+const BECAUSE_LIMIT: usize = 5;
+
+/// An item of an answer, not explained yet.
+pub(super) fn item(catalogue: &Catalogue, scored: Scored, rank: u32) -> RecommendedItem {
+    RecommendedItem {
+        item_id: catalogue.id(scored.row).unwrap_or_default().to_owned(),
+        rank,
+        score: scored.score,
+        title: catalogue.title(scored.row).map(str::to_owned),
+        year: catalogue.year(scored.row),
+        genres: catalogue.genres(scored.row).into_iter().map(str::to_owned).collect(),
+        because: None,
+        because_rest: None,
+    }
+}
+
+/// Adds the largest contributions, and the sum of the others. `contributions` runs along `history`.
+pub(super) fn explain(
+    item: &mut RecommendedItem,
+    contributions: &[f32],
+    history: &[Attraction],
+    catalogue: &Catalogue,
+) {
+    let mut weighted: Vec<_> = history.iter().zip(contributions.iter().copied()).collect();
+    weighted.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let rest = weighted.split_off(weighted.len().min(BECAUSE_LIMIT));
+    let because = |(attraction, weight): (&Attraction, f32)| Because {
+        item_id: catalogue.id(attraction.row).unwrap_or_default().to_owned(),
+        title: catalogue.title(attraction.row).map(str::to_owned),
+        weight,
+    };
+    item.because = Some(weighted.into_iter().map(because).collect());
+    item.because_rest = Some(rest.iter().map(|(_, weight)| f64::from(*weight)).sum::<f64>() as f32);
+}

@@ -1,0 +1,53 @@
+//! Small artifacts for tests.
+
+use tempfile::TempDir;
+
+use crate::catalogue::CatalogueColumns;
+use crate::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
+use crate::model::write::{NewArtifact, WriteOptions};
+
+/// Words that name the items of [`artifact`], in row order.
+pub const ITEMS: [&str; 8] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"];
+
+/// An artifact of eight items in a temporary directory: `alpha` to `delta` are alike (genre `Calm`, 1980 to 1983), `echo`
+/// to `hotel` are (genre `Loud`, 1984 to 1987); popularity falls from 80 by 10.
+///
+/// # Panics
+/// When the temporary directory can't be written.
+#[must_use]
+pub fn artifact() -> TempDir {
+    artifact_of(&ITEMS, 2, |row, d| if (row < 4) == (d == 0) { 1.0 + row as f32 / 16.0 } else { 0.1 })
+}
+
+/// An artifact of these items and factors, the factor of each row and dimension made by `factor`; genres and years as in
+/// [`artifact`].
+///
+/// # Panics
+/// When the temporary directory can't be written, or the items make no valid artifact.
+#[must_use]
+pub fn artifact_of(items: &[&str], factors: usize, factor: impl Fn(usize, usize) -> f32) -> TempDir {
+    let folder = tempfile::tempdir().expect("tests need a temporary directory");
+    let mut catalogue = CatalogueColumns::new(vec!["Calm".into(), "Loud".into()]).expect("two genres fit");
+    for (row, id) in items.iter().enumerate() {
+        let (year, popularity) = (1980 + row as u16, 10 * (items.len() - row) as u32);
+        let genre = if row < items.len() / 2 { 1 } else { 2 };
+        let title = format!("Title of {id}");
+        catalogue.push(id, &title, year, genre, popularity).expect("the caller's ids are valid");
+    }
+    let matrix: Vec<f32> = (0..items.len() * factors).map(|i| factor(i / factors, i % factors)).collect();
+    let als =
+        AlsConfig { factors, regularization: 0.01, alpha0: 0.1, epochs: None, init_std: None, seed: None };
+    let config = ModelConfig {
+        format_version: FORMAT_VERSION,
+        kind: Kind::Als(als),
+        name: "testing".into(),
+        version: "1".into(),
+        event_weights: EventWeights::default(),
+        training: None,
+        metrics: Default::default(),
+    };
+    let artifact = NewArtifact { config, catalogue, item_factors: &matrix };
+    let written = artifact.write(folder.path(), WriteOptions { serving: true, sign: None });
+    written.expect("the artifact is valid");
+    folder
+}

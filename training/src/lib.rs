@@ -1,0 +1,3 @@
+//! Data readers, trainers and evaluation: everything that happens before an artifact is served.
+
+pub mod data;
