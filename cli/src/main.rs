@@ -1,2 +1,45 @@
-//! The `marquee` command.
-fn main() {}
+//! The `marquee` command: train, evaluate, recommend, serve, and look after artifacts.
+
+mod artifacts;
+mod cache;
+mod commands;
+mod data;
+mod evaluate;
+mod output;
+mod recommend;
+mod serve;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::{Cli, Command, DataCommand};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = shared::telemetry::start(shared::telemetry::Audience::People) {
+        return fail(&error.into());
+    }
+    let outcome = match cli.command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Train(options) => train::run(&options),
+        Command::Evaluate(options) => evaluate::run(&options),
+        Command::Recommend(options) => recommend::run(&options),
+        Command::Inspect(options) => artifacts::inspect(&options),
+        Command::Verify(options) => artifacts::verify(&options),
+        Command::Import(options) => artifacts::import(&options),
+        Command::Optimize(options) => artifacts::optimize(&options),
+        Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// One sentence on standard error, causes included.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}

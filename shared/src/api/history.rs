@@ -10,6 +10,7 @@ use super::checker::{Check, Checker};
 use super::error::FaultCode;
 use super::id::ItemId;
 use super::number::BoundedFloat;
+use super::object::present;
 
 /// Most entries of a history: the newest 500 distinct items are all that a profile keeps.
 pub const HISTORY_LIMIT: usize = 500;
@@ -151,11 +152,11 @@ pub struct HistoryEntry {
 #[serde(deny_unknown_fields)]
 struct Entry {
     item_id: ItemId,
-    #[serde(default, rename = "type", deserialize_with = "super::recommendation::present")]
+    #[serde(default, rename = "type", deserialize_with = "present")]
     kind: Option<EventType>,
-    #[serde(default, deserialize_with = "super::recommendation::present")]
+    #[serde(default, deserialize_with = "present")]
     value: Option<RatingValue>,
-    #[serde(default, deserialize_with = "super::recommendation::present")]
+    #[serde(default, deserialize_with = "present")]
     occurred_at: Option<Time>,
 }
 

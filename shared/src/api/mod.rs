@@ -9,6 +9,7 @@ pub mod history;
 pub mod http;
 pub mod id;
 mod number;
+mod object;
 pub mod recommendation;
 
 pub use checker::{Check, Checker};
@@ -19,13 +20,15 @@ pub use recommendation::{Answer, RecommendationRequest};
 
 use serde::de::DeserializeOwned;
 
-/// Parses a JSON body into a validated type.
+/// Parses a JSON body, which must be an object, into a validated type.
 ///
 /// # Errors
 /// `malformed_json` (400) when the bytes are not JSON, with line and column; `invalid_request` (422) with every fault
 /// when they are JSON and break a rule of `T`.
 pub fn parse<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Problem> {
-    let error = match serde_json::from_slice(body) {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = object::object(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let error = match parsed {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
@@ -38,3 +41,6 @@ pub fn parse<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Problem> {
         Err(Problem::invalid_request(faults))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use super::error::FaultCode;
 use super::history::{HISTORY_LIMIT, HistoryEntry};
 use super::id::{ItemId, UserId};
 use super::number::{BoundedFloat, BoundedInt};
+use super::object::{object, present, present_object};
 
 /// Most items of an answer: ten screens of fifty; more is a batch.
 pub const K_LIMIT: u64 = 500;
@@ -31,15 +32,6 @@ pub type DeadlineMs = BoundedInt<DEADLINE_MIN_MS, DEADLINE_MAX_MS>;
 pub type Diversity = BoundedFloat<0, 10>;
 /// A year of a filter.
 pub type Year = BoundedInt<0, 9_999>;
-
-/// Reads a field that may be absent but not `null`.
-pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
 
 /// An array of at most `MOST` entries.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +140,7 @@ pub struct Filters {
     #[serde(default)]
     pub genres_none: AtMost<Genre, GENRES_LIMIT>,
     /// Only items of these years.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     pub year: Option<YearRange>,
     /// Never these items.
     #[serde(default)]
@@ -182,6 +174,7 @@ pub struct RecommendationRequest {
     /// How many items to answer.
     pub k: K,
     /// Which items may be answered.
+    #[serde(deserialize_with = "object")]
     pub filters: Filters,
     /// How much variety weighs against score.
     pub diversity: Diversity,

@@ -127,6 +127,10 @@ impl Taste for AlsTaste<'_> {
         topk::top_k(self.model.items(), &self.query, k, excluded)
     }
 
+    fn scores(&self) -> Vec<f32> {
+        topk::scores(self.model.items(), &self.query)
+    }
+
     fn contributions(&self, row: Row) -> Vec<f32> {
         let mut direction: Vec<f64> = self.model.item_vector(row).iter().map(|v| f64::from(*v)).collect();
         self.system.solve(&mut direction);

@@ -1,15 +1,14 @@
 //! Opening an artifact: map, check headers, go.
 
-use std::fs;
 use std::path::Path;
 
 use super::Recommender;
 use super::als::Als;
 use super::config::{Kind, ModelConfig};
 use super::error::ArtifactError;
+use super::folder::Folder;
 use super::manifest::Manifest;
 use super::serving::Serving;
-use super::tensors::TensorFile;
 use crate::catalogue::Catalogue;
 
 /// What the model is.
@@ -25,8 +24,8 @@ pub const MANIFEST: &str = "manifest.json";
 /// A signature over the manifest; optional.
 pub const SIGNATURE: &str = "manifest.sig";
 
-/// `config.json` and `manifest.json` hold no more than this: a few names and numbers.
-const JSON_LIMIT: u64 = 1024 * 1024;
+/// How often a directory may be exchanged while it is opened before that is called a fault.
+pub(super) const EXCHANGES: usize = 16;
 
 /// An open artifact, ready to answer.
 pub struct Artifact {
@@ -55,27 +54,38 @@ impl Artifact {
     ///
     /// # Errors
     /// Names the file, and the tensor where one is concerned. Digests and values are [`super::verify`]'s to check.
-    pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
-        if !folder.is_dir() {
-            return Err(ArtifactError::file(folder.display(), "no model: this is not a directory"));
+    pub fn open(path: &Path) -> Result<Self, ArtifactError> {
+        Self::with_folder(path).map(|(artifact, _)| artifact)
+    }
+
+    /// The same, with the directory that it was opened in. A directory that is exchanged while it is being opened has its
+    /// files removed; the one that took its place is opened then.
+    pub(super) fn with_folder(path: &Path) -> Result<(Self, Folder), ArtifactError> {
+        for _ in 0..EXCHANGES {
+            let folder = Folder::open(path)?;
+            match Self::in_folder(&folder) {
+                Err(_) if folder.was_exchanged() => {}
+                outcome => return outcome.map(|artifact| (artifact, folder)),
+            }
         }
-        let manifest_path = folder.join(MANIFEST);
-        check_json_size(&manifest_path)?;
-        let manifest = Manifest::read(&manifest_path)?;
+        Err(ArtifactError::file(
+            path.display(),
+            "was exchanged for another again and again while it was opened",
+        ))
+    }
+
+    fn in_folder(folder: &Folder) -> Result<Self, ArtifactError> {
+        let manifest = Manifest::read(folder)?;
         manifest.files.keys().try_for_each(|name| manifest.check_size(folder, name))?;
 
-        let config_path = folder.join(CONFIG);
-        check_json_size(&config_path)?;
-        let config = fs::read(&config_path).map_err(|error| ArtifactError::io(&config_path, error))?;
-        let config =
-            ModelConfig::parse(&config).map_err(|error| ArtifactError::file(config_path.display(), error))?;
-
-        let catalogue = Catalogue::new(&TensorFile::open(&folder.join(CATALOGUE))?)?;
-        let weights = TensorFile::open(&folder.join(MODEL))?;
+        let config = ModelConfig::parse(&folder.json(CONFIG)?)
+            .map_err(|error| ArtifactError::file(folder.path_of(CONFIG).display(), error))?;
+        let catalogue = Catalogue::new(&folder.tensors(CATALOGUE)?)?;
+        let weights = folder.tensors(MODEL)?;
         let has_serving = manifest.files.contains_key(SERVING);
         let Kind::Als(als) = &config.kind;
         let serving = if has_serving {
-            Some(Serving::new(&TensorFile::open(&folder.join(SERVING))?, catalogue.len(), als.factors)?)
+            Some(Serving::new(&folder.tensors(SERVING)?, catalogue.len(), als.factors)?)
         } else {
             None
         };
@@ -94,15 +104,4 @@ impl Artifact {
     pub fn has_serving(&self) -> bool {
         self.has_serving
     }
-}
-
-fn check_json_size(path: &Path) -> Result<(), ArtifactError> {
-    let bytes = fs::metadata(path).map_err(|error| ArtifactError::io(path, error))?.len();
-    if bytes > JSON_LIMIT {
-        return Err(ArtifactError::file(
-            path.display(),
-            format_args!("{bytes} bytes; at most {JSON_LIMIT} are taken"),
-        ));
-    }
-    Ok(())
 }

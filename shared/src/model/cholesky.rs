@@ -7,13 +7,14 @@ use ndarray::{Array2, ArrayView1, ArrayViewMut1, s};
 
 /// The factor L of A = L Lᵀ, kept as its transpose U so that inner loops run along rows.
 #[derive(Debug)]
-pub(super) struct Cholesky {
+pub struct Cholesky {
     upper: Array2<f64>,
 }
 
 impl Cholesky {
     /// Factors a matrix of which only the upper triangle is read. `None` when it is not positive definite.
-    pub(super) fn factor(mut a: Array2<f64>) -> Option<Self> {
+    #[must_use]
+    pub fn factor(mut a: Array2<f64>) -> Option<Self> {
         let n = a.nrows();
         for pivot in 0..n {
             let diagonal = a[[pivot, pivot]];
@@ -32,7 +33,7 @@ impl Cholesky {
     }
 
     /// Solves A x = b in place.
-    pub(super) fn solve(&self, b: &mut [f64]) {
+    pub fn solve(&self, b: &mut [f64]) {
         let n = b.len();
         for i in 0..n {
             let row = self.upper.slice(s![i, i..]);

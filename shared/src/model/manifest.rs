@@ -11,8 +11,10 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::artifact::{MANIFEST, SIGNATURE};
 use super::config::FORMAT_VERSION;
 use super::error::ArtifactError;
+use super::folder::Folder;
 
 /// The files an artifact's own digest covers: all that decides an answer. `serving.safetensors` is derived from them.
 pub const DIGESTED: [&str; 3] = [super::artifact::CATALOGUE, super::artifact::CONFIG, super::artifact::MODEL];
@@ -46,20 +48,20 @@ impl Manifest {
     ///
     /// # Errors
     /// When one can't be read.
-    pub fn of(folder: &Path, names: &[&str], catalogue_digest: String) -> Result<Self, ArtifactError> {
-        let digest = |&name: &&str| Ok((name.to_owned(), FileDigest::of(&folder.join(name))?));
+    pub fn of(folder: &Folder, names: &[&str], catalogue_digest: String) -> Result<Self, ArtifactError> {
+        let digest = |&name: &&str| Ok((name.to_owned(), FileDigest::of(folder, name)?));
         let files: BTreeMap<_, _> = names.iter().map(digest).collect::<Result<_, ArtifactError>>()?;
         Ok(Self { format_version: FORMAT_VERSION, digest: model_digest(&files), catalogue_digest, files })
     }
 
-    /// Reads `manifest.json`.
+    /// Reads the `manifest.json` of a directory.
     ///
     /// # Errors
     /// When it can't be read, is not of the format, or its own digest isn't that of its files.
-    pub fn read(path: &Path) -> Result<Self, ArtifactError> {
-        let bytes = fs::read(path).map_err(|error| ArtifactError::io(path, error))?;
-        let fault = |detail: String| ArtifactError::file(path.display(), detail);
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
+    pub fn read(folder: &Folder) -> Result<Self, ArtifactError> {
+        let fault = |detail: String| ArtifactError::file(folder.path_of(MANIFEST).display(), detail);
+        let manifest: Self =
+            serde_json::from_slice(&folder.json(MANIFEST)?).map_err(|error| fault(error.to_string()))?;
         if manifest.format_version != FORMAT_VERSION {
             return Err(fault(format!(
                 "format_version {}; this build reads {FORMAT_VERSION}",
@@ -79,9 +81,9 @@ impl Manifest {
     ///
     /// # Errors
     /// Names the file.
-    pub fn check_size(&self, folder: &Path, name: &str) -> Result<(), ArtifactError> {
-        let path = folder.join(name);
-        let found = fs::metadata(&path).map_err(|error| ArtifactError::io(&path, error))?.len();
+    pub fn check_size(&self, folder: &Folder, name: &str) -> Result<(), ArtifactError> {
+        let path = folder.path_of(name);
+        let found = folder.size(name)?;
         match self.files.get(name) {
             Some(FileDigest { bytes, .. }) if *bytes == found => Ok(()),
             Some(FileDigest { bytes, .. }) => {
@@ -94,18 +96,18 @@ impl Manifest {
 }
 
 impl FileDigest {
-    /// Digests a file as it is read.
+    /// Digests a file of a directory as it is read.
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn of(path: &Path) -> Result<Self, ArtifactError> {
-        let io = |error| ArtifactError::io(path, error);
-        let mut file = fs::File::open(path).map_err(io)?;
+    pub fn of(folder: &Folder, name: &str) -> Result<Self, ArtifactError> {
+        let mut file = folder.file(name)?;
         let mut sha = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
         let mut bytes = 0;
         loop {
-            let read = file.read(&mut buffer).map_err(io)?;
+            let read =
+                file.read(&mut buffer).map_err(|error| ArtifactError::io(&folder.path_of(name), error))?;
             if read == 0 {
                 return Ok(Self { sha256: hex(&sha.finalize()), bytes });
             }
@@ -141,16 +143,15 @@ pub fn sign(manifest: &[u8], key: &Path) -> Result<[u8; 64], ArtifactError> {
 ///
 /// # Errors
 /// When key or signature can't be read, or the signature is not that key's over these bytes.
-pub fn check_signature(manifest: &Path, signature: &Path, key: &Path) -> Result<(), ArtifactError> {
-    let read = |path: &Path| fs::read(path).map_err(|error| ArtifactError::io(path, error));
+pub fn check_signature(folder: &Folder, key: &Path) -> Result<(), ArtifactError> {
     let pem = fs::read_to_string(key).map_err(|error| ArtifactError::io(key, error))?;
     let verifying = VerifyingKey::from_public_key_pem(&pem).map_err(|error| {
         ArtifactError::file(key.display(), format_args!("not an Ed25519 public key: {error}"))
     })?;
-    let fault = |detail| ArtifactError::file(signature.display(), detail);
-    let parsed = Signature::from_slice(&read(signature)?).map_err(|_| fault("not 64 bytes"))?;
+    let fault = |detail| ArtifactError::file(folder.path_of(SIGNATURE).display(), detail);
+    let signature = Signature::from_slice(&folder.json(SIGNATURE)?).map_err(|_| fault("not 64 bytes"))?;
     verifying
-        .verify_strict(&read(manifest)?, &parsed)
+        .verify_strict(&folder.json(MANIFEST)?, &signature)
         .map_err(|_| fault("not a signature of this key over manifest.json"))
 }
 

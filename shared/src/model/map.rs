@@ -14,18 +14,16 @@ use super::error::ArtifactError;
 pub(super) struct Mapped(Arc<memmap2::Mmap>);
 
 impl Mapped {
-    /// Maps a whole file.
+    /// Maps a whole file; `path` is for messages.
     ///
     /// # Errors
-    /// When the file can't be opened or mapped.
-    pub(super) fn open(path: &Path) -> Result<Self, ArtifactError> {
-        let io = |error| ArtifactError::io(path, error);
-        let file = File::open(path).map_err(io)?;
+    /// When the file can't be mapped.
+    pub(super) fn of(file: &File, path: &Path) -> Result<Self, ArtifactError> {
         #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; the argument is below")]
         // SAFETY: the map is undefined behaviour only if the file is changed or truncated while mapped. An artifact
         // is never opened for writing once written: a new one is written beside it and exchanged by rename, which
         // leaves the mapped inode as it was (`write::publish`). On Lambda a layer is read-only.
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(io)?;
+        let map = unsafe { memmap2::Mmap::map(file) }.map_err(|error| ArtifactError::io(path, error))?;
         Ok(Self(Arc::new(map)))
     }
 

@@ -5,9 +5,10 @@
 
 pub mod als;
 pub mod artifact;
-mod cholesky;
+pub mod cholesky;
 pub mod config;
 pub mod error;
+pub mod folder;
 pub mod manifest;
 mod map;
 pub mod serving;
@@ -44,6 +45,9 @@ pub trait Taste {
     /// The best `k` rows outside `excluded`, best first, equals by row.
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored>;
 
+    /// The score of every row.
+    fn scores(&self) -> Vec<f32>;
+
     /// What each entry of the history adds to the score of `row`, in history order. They sum to the score but for
     /// rounding.
     fn contributions(&self, row: Row) -> Vec<f32>;
@@ -57,3 +61,6 @@ pub trait Recommender: Send + Sync {
     /// The vector of an item, for comparing items with each other; empty past the last row.
     fn item_vector(&self, row: Row) -> &[f32];
 }
+
+#[cfg(test)]
+mod tests;

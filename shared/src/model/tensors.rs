@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use bytemuck::Pod;
 pub use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::TensorInfo;
 
 use super::error::ArtifactError;
 use super::map::{Mapped, View};
@@ -36,7 +37,9 @@ elements!(u8 => U8, i8 => I8, u16 => U16, u32 => U32, u64 => U64, f32 => F32, f6
 pub struct TensorFile {
     name: String,
     map: Mapped,
-    header: Metadata,
+    /// In file order.
+    tensors: Vec<(String, TensorInfo)>,
+    metadata: BTreeMap<String, String>,
     /// Where the tensors begin in the file.
     data_start: usize,
 }
@@ -48,8 +51,13 @@ impl TensorFile {
     /// # Errors
     /// Each names the file, and the tensor where one is concerned.
     pub fn open(path: &Path) -> Result<Self, ArtifactError> {
+        Self::of(&File::open(path).map_err(|error| ArtifactError::io(path, error))?, path)
+    }
+
+    /// The same of a file that is open; `path` is for messages.
+    pub(super) fn of(file: &File, path: &Path) -> Result<Self, ArtifactError> {
         let name = path.display().to_string();
-        let map = Mapped::open(path)?;
+        let map = Mapped::of(file, path)?;
         let bytes = map.bytes();
         let length = bytes.first_chunk::<LENGTH_BYTES>().ok_or_else(|| {
             ArtifactError::file(
@@ -69,19 +77,39 @@ impl TensorFile {
                 format_args!("truncated: the header of {length} bytes passes the file's end"),
             )
         })?;
-        let header: Metadata = serde_json::from_slice(header)
+        let header: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header)
             .map_err(|error| ArtifactError::file(&name, format_args!("the header is not valid: {error}")))?;
-        let file = Self { name, map, header, data_start };
+        let file = Self::with_header(name, map, data_start, header)?;
         file.check_layout()?;
+        Ok(file)
+    }
+
+    fn with_header(
+        name: String,
+        map: Mapped,
+        data_start: usize,
+        header: BTreeMap<String, serde_json::Value>,
+    ) -> Result<Self, ArtifactError> {
+        let mut file = Self { name, map, tensors: Vec::new(), metadata: BTreeMap::new(), data_start };
+        for (entry, value) in header {
+            let fault =
+                |error| ArtifactError::tensor(&file.name, &entry, format_args!("not described: {error}"));
+            if entry == "__metadata__" {
+                file.metadata = serde_json::from_value(value).map_err(fault)?;
+            } else {
+                let info = serde_json::from_value(value).map_err(fault)?;
+                file.tensors.push((entry, info));
+            }
+        }
+        file.tensors.sort_by_key(|(_, info)| info.data_offsets);
         Ok(file)
     }
 
     fn check_layout(&self) -> Result<(), ArtifactError> {
         let available = self.map.bytes().len() - self.data_start;
         let mut next = 0;
-        for tensor in self.header.offset_keys() {
-            let Some(info) = self.header.info(&tensor) else { continue };
-            let fault = |detail: String| ArtifactError::tensor(&self.name, &tensor, detail);
+        for (tensor, info) in &self.tensors {
+            let fault = |detail: String| ArtifactError::tensor(&self.name, tensor, detail);
             let (start, end) = info.data_offsets;
             if start != next || end < start {
                 return Err(fault(format!("offsets {start} to {end}; expected to start at {next}")));
@@ -113,28 +141,31 @@ impl TensorFile {
     }
 
     /// The names of the tensors, in file order.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.header.offset_keys()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|(name, _)| name.as_str())
+    }
+
+    fn find(&self, tensor: &str) -> Option<&TensorInfo> {
+        self.tensors.iter().find(|(name, _)| name == tensor).map(|(_, info)| info)
     }
 
     /// Element type and shape of a tensor.
     #[must_use]
     pub fn info(&self, tensor: &str) -> Option<(Dtype, &[usize])> {
-        self.header.info(tensor).map(|info| (info.dtype, info.shape.as_slice()))
+        self.find(tensor).map(|info| (info.dtype, info.shape.as_slice()))
     }
 
     /// The bytes of a tensor.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &str) -> Option<&[u8]> {
-        let (start, end) = self.header.info(tensor)?.data_offsets;
+        let (start, end) = self.find(tensor)?.data_offsets;
         self.map.bytes().get(self.data_start + start..self.data_start + end)
     }
 
     /// A text from the header's metadata.
     #[must_use]
     pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.header.metadata().as_ref()?.get(key).map(String::as_str)
+        self.metadata.get(key).map(String::as_str)
     }
 
     /// A tensor of exactly this type and number of dimensions; a `Some` in `shape` is a length it must have.
@@ -147,7 +178,7 @@ impl TensorFile {
         shape: [Option<usize>; D],
     ) -> Result<Tensor<T, D>, ArtifactError> {
         let fault = |detail: String| ArtifactError::tensor(&self.name, tensor, detail);
-        let info = self.header.info(tensor).ok_or_else(|| fault("missing".into()))?;
+        let info = self.find(tensor).ok_or_else(|| fault("missing".into()))?;
         if info.dtype != T::DTYPE {
             return Err(fault(format!("expected {:?}, found {:?}", T::DTYPE, info.dtype)));
         }
@@ -170,7 +201,7 @@ impl TensorFile {
     /// # Errors
     /// Names the first tensor that is too many.
     pub fn expect_only(&self, known: &[&str]) -> Result<(), ArtifactError> {
-        match self.names().into_iter().find(|name| !known.contains(&name.as_str())) {
+        match self.names().find(|name| !known.contains(name)) {
             Some(unknown) => Err(ArtifactError::tensor(&self.name, unknown, "not a tensor of this format")),
             None => Ok(()),
         }

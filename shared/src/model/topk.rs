@@ -52,19 +52,35 @@ pub fn top_k(items: Items<'_>, query: &[f32], k: usize, excluded: &RowSet) -> Ve
     if best.room > 0 && items.factors > 0 {
         match items.layout {
             Layout::Blocked(blocks) => scan_blocks(blocks, query, items.rows, 0, excluded, &mut best),
-            Layout::RowMajor(matrix) => scan_rows(matrix, query, excluded, &mut best),
+            Layout::RowMajor(matrix) => in_blocks(matrix, items.factors, |index, rows, block| {
+                scan_blocks(block, query, rows, index * BLOCK, excluded, &mut best);
+            }),
         }
     }
     best.into_sorted()
 }
 
-/// Brings 64 rows at a time into block order, then scans them like any block.
-fn scan_rows(matrix: &[f32], query: &[f32], excluded: &RowSet, best: &mut Best) {
-    let factors = query.len();
+/// The score of every row.
+#[must_use]
+pub fn scores(items: Items<'_>, query: &[f32]) -> Vec<f32> {
+    let mut scores = vec![0.0; items.rows.next_multiple_of(BLOCK)];
+    match items.layout {
+        _ if items.factors == 0 => {}
+        Layout::Blocked(blocks) => score_blocks(blocks, query, scores.as_chunks_mut::<BLOCK>().0),
+        Layout::RowMajor(matrix) => in_blocks(matrix, items.factors, |index, _, block| {
+            score_blocks(block, query, &mut scores.as_chunks_mut::<BLOCK>().0[index..]);
+        }),
+    }
+    scores.truncate(items.rows);
+    scores
+}
+
+/// Calls `visit` with the index, the number of rows and the values of each block of a row-major matrix.
+fn in_blocks(matrix: &[f32], factors: usize, mut visit: impl FnMut(usize, usize, &[f32])) {
     let mut block = vec![0.0; factors * BLOCK];
     for (index, rows) in matrix.chunks(factors * BLOCK).enumerate() {
         to_block(rows, factors, &mut block);
-        scan_blocks(&block, query, rows.len() / factors, index * BLOCK, excluded, best);
+        visit(index, rows.len() / factors, &block);
     }
 }
 
@@ -82,12 +98,7 @@ pub fn to_block(rows: &[f32], factors: usize, block: &mut [f32]) {
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn scan_blocks(blocks: &[f32], query: &[f32], rows: usize, first: usize, excluded: &RowSet, best: &mut Best) {
     for (index, block) in blocks.chunks_exact(query.len() * BLOCK).enumerate() {
-        let mut scores = [0.0_f32; BLOCK];
-        for (q, column) in query.iter().zip(block.as_chunks::<BLOCK>().0) {
-            for lane in 0..BLOCK {
-                scores[lane] = q.mul_add(column[lane], scores[lane]);
-            }
-        }
+        let scores = block_scores(block, query);
         let threshold = best.threshold;
         let mut beats = 0_u64;
         for (lane, score) in scores.iter().enumerate() {
@@ -103,6 +114,26 @@ fn scan_blocks(blocks: &[f32], query: &[f32], rows: usize, first: usize, exclude
         let lanes = candidates & present & !excluded.word((first + row) / BLOCK);
         best.offer_block((first + row) as Row, &scores, lanes);
     }
+}
+
+/// The scores of the rows of whole blocks.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn score_blocks(blocks: &[f32], query: &[f32], scores: &mut [[f32; BLOCK]]) {
+    for (block, scores) in blocks.chunks_exact(query.len() * BLOCK).zip(scores) {
+        *scores = block_scores(block, query);
+    }
+}
+
+/// The scores of one block; inlined, so that it is compiled for the instruction set of its caller.
+#[inline(always)]
+fn block_scores(block: &[f32], query: &[f32]) -> [f32; BLOCK] {
+    let mut scores = [0.0_f32; BLOCK];
+    for (q, column) in query.iter().zip(block.as_chunks::<BLOCK>().0) {
+        for lane in 0..BLOCK {
+            scores[lane] = q.mul_add(column[lane], scores[lane]);
+        }
+    }
+    scores
 }
 
 /// The best rows so far.
@@ -234,6 +265,9 @@ mod tests {
             for layout in [Layout::RowMajor(matrix), Layout::Blocked(&blocks)] {
                 let items = Items { layout, factors, rows };
                 prop_assert_eq!(&bits(&top_k(items, query, k, &excluded)), &expected);
+                let all: Vec<u32> = scores(items, query).iter().map(|s| s.to_bits()).collect();
+                let defined = matrix.chunks_exact(factors).map(|v| score(query, v).to_bits());
+                prop_assert!(all.into_iter().eq(defined) || matrix.iter().chain(query).any(|v| !v.is_finite()));
             }
         }
     }

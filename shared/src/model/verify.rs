@@ -4,38 +4,47 @@
 use std::path::Path;
 
 use super::als::ITEM_FACTORS;
-use super::artifact::{Artifact, CATALOGUE, MANIFEST, MODEL, SERVING, SIGNATURE};
+use super::artifact::{Artifact, CATALOGUE, EXCHANGES, MODEL, SERVING, SIGNATURE};
 use super::config::Kind;
 use super::error::ArtifactError;
+use super::folder::Folder;
 use super::manifest::{self, FileDigest};
 use super::serving;
-use super::tensors::TensorFile;
 
 /// Checks everything that can be wrong with an artifact. With a public key the signature must be there and its own.
 ///
 /// # Errors
 /// The first fault found; it names the file, and the tensor where one is concerned.
-pub fn verify(folder: &Path, public_key: Option<&Path>) -> Result<Artifact, ArtifactError> {
-    let artifact = Artifact::open(folder)?;
+pub fn verify(path: &Path, public_key: Option<&Path>) -> Result<Artifact, ArtifactError> {
+    for _ in 0..EXCHANGES {
+        let (artifact, folder) = Artifact::with_folder(path)?;
+        match verify_in(&folder, &artifact, public_key) {
+            Err(_) if folder.was_exchanged() => {}
+            outcome => return outcome.map(|()| artifact),
+        }
+    }
+    Err(ArtifactError::file(path.display(), "was exchanged for another again and again while it was read"))
+}
+
+fn verify_in(folder: &Folder, artifact: &Artifact, public_key: Option<&Path>) -> Result<(), ArtifactError> {
     for (name, expected) in &artifact.manifest.files {
-        let path = folder.join(name);
-        let found = FileDigest::of(&path)?;
+        let found = FileDigest::of(folder, name)?;
         if found != *expected {
             let detail = format_args!(
                 "altered: SHA-256 is {}, where the manifest says {}",
                 found.sha256, expected.sha256
             );
-            return Err(ArtifactError::file(path.display(), detail));
+            return Err(ArtifactError::file(folder.path_of(name).display(), detail));
         }
     }
     if let Some(key) = public_key {
-        let signature = folder.join(SIGNATURE);
-        if !signature.exists() {
-            return Err(ArtifactError::file(signature.display(), "missing: this artifact is not signed"));
+        if folder.file(SIGNATURE).is_err() {
+            let detail = "missing: this artifact is not signed";
+            return Err(ArtifactError::file(folder.path_of(SIGNATURE).display(), detail));
         }
-        manifest::check_signature(&folder.join(MANIFEST), &signature, key)?;
+        manifest::check_signature(folder, key)?;
     }
-    let catalogue_file = folder.join(CATALOGUE).display().to_string();
+    let catalogue_file = folder.path_of(CATALOGUE).display().to_string();
     artifact.catalogue.verify(&catalogue_file)?;
     if artifact.catalogue.digest() != artifact.manifest.catalogue_digest {
         return Err(ArtifactError::file(
@@ -43,14 +52,13 @@ pub fn verify(folder: &Path, public_key: Option<&Path>) -> Result<Artifact, Arti
             "its ids do not have the catalogue digest of the manifest",
         ));
     }
-    verify_numbers(folder, &artifact)?;
-    Ok(artifact)
+    verify_numbers(folder, artifact)
 }
 
-fn verify_numbers(folder: &Path, artifact: &Artifact) -> Result<(), ArtifactError> {
+fn verify_numbers(folder: &Folder, artifact: &Artifact) -> Result<(), ArtifactError> {
     let Kind::Als(als) = &artifact.config.kind;
     let shape = [Some(artifact.catalogue.len()), Some(als.factors)];
-    let weights = TensorFile::open(&folder.join(MODEL))?;
+    let weights = folder.tensors(MODEL)?;
     let matrix = weights.tensor::<f32, 2>(ITEM_FACTORS, shape)?;
     if let Some(place) = matrix.as_slice().iter().position(|v| !v.is_finite()) {
         let (row, column) = (place / als.factors, place % als.factors);
@@ -58,8 +66,7 @@ fn verify_numbers(folder: &Path, artifact: &Artifact) -> Result<(), ArtifactErro
         return Err(ArtifactError::tensor(weights.name(), ITEM_FACTORS, detail));
     }
     if artifact.has_serving() {
-        let path = folder.join(SERVING);
-        serving::verify(&TensorFile::open(&path)?, matrix.as_slice(), als.factors)?;
+        serving::verify(&folder.tensors(SERVING)?, matrix.as_slice(), als.factors)?;
     }
     Ok(())
 }

@@ -8,8 +8,9 @@ use super::als::ITEM_FACTORS;
 use super::artifact::{Artifact, CATALOGUE, CONFIG, MANIFEST, MODEL, SERVING, SIGNATURE};
 use super::config::{Kind, ModelConfig};
 use super::error::ArtifactError;
+use super::folder::Folder;
 use super::manifest::{self, Manifest};
-use super::tensors::{self, TensorData, TensorFile};
+use super::tensors::{self, TensorData};
 use super::{serving, verify};
 use crate::catalogue::{Catalogue, CatalogueColumns};
 
@@ -53,7 +54,7 @@ impl NewArtifact<'_> {
         })?;
         staging.file(CATALOGUE, |out| self.catalogue.write(out))?;
         if self.config.version.is_empty() {
-            let digest = manifest::FileDigest::of(&staging.path.join(MODEL))?;
+            let digest = manifest::FileDigest::of(&Folder::open(&staging.path)?, MODEL)?;
             self.config.version = digest.sha256[..12].to_owned();
         }
         staging.file(CONFIG, |out| write_json(out, &self.config))?;
@@ -68,20 +69,20 @@ impl NewArtifact<'_> {
 ///
 /// # Errors
 /// When the artifact does not verify or can't be written; it is then as it was.
-pub fn optimize(folder: &Path, sign: Option<&Path>) -> Result<(), ArtifactError> {
-    verify::verify(folder, None)?;
-    let artifact = Artifact::open(folder)?;
+pub fn optimize(path: &Path, sign: Option<&Path>) -> Result<(), ArtifactError> {
+    verify::verify(path, None)?;
+    let (artifact, folder) = Artifact::with_folder(path)?;
     let Kind::Als(als) = &artifact.config.kind;
-    let weights = TensorFile::open(&folder.join(MODEL))?;
+    let weights = folder.tensors(MODEL)?;
     let matrix =
         weights.tensor::<f32, 2>(ITEM_FACTORS, [Some(artifact.catalogue.len()), Some(als.factors)])?;
-    let staging = Staging::beside(folder)?;
+    let staging = Staging::beside(path)?;
     for name in manifest::DIGESTED {
-        let target = staging.path.join(name);
-        fs::copy(folder.join(name), &target).map_err(|error| ArtifactError::io(&target, error))?;
+        let mut source = folder.file(name)?;
+        staging.file(name, |out| io::copy(&mut source, out).map(|_| ()))?;
     }
     staging.file(SERVING, |out| serving::write(out, matrix.as_slice(), als.factors))?;
-    staging.finish(WriteOptions { serving: true, sign }, folder)
+    staging.finish(WriteOptions { serving: true, sign }, path)
 }
 
 /// A directory beside the target that is removed again unless it takes the target's place.
@@ -130,15 +131,14 @@ impl Staging {
 
     /// Writes manifest and signature, verifies the whole, and puts it in its place.
     fn finish(self, options: WriteOptions<'_>, folder: &Path) -> Result<(), ArtifactError> {
-        let catalogue = Catalogue::new(&TensorFile::open(&self.path.join(CATALOGUE))?)?;
+        let written = Folder::open(&self.path)?;
+        let catalogue = Catalogue::new(&written.tensors(CATALOGUE)?)?;
         let mut names = manifest::DIGESTED.to_vec();
         names.extend(options.serving.then_some(SERVING));
-        let manifest = Manifest::of(&self.path, &names, catalogue.digest())?;
+        let manifest = Manifest::of(&written, &names, catalogue.digest())?;
         self.file(MANIFEST, |out| write_json(out, &manifest))?;
         if let Some(key) = options.sign {
-            let path = self.path.join(MANIFEST);
-            let bytes = fs::read(&path).map_err(|error| ArtifactError::io(&path, error))?;
-            let signature = manifest::sign(&bytes, key)?;
+            let signature = manifest::sign(&written.json(MANIFEST)?, key)?;
             self.file(SIGNATURE, |out| out.write_all(&signature))?;
         }
         verify::verify(&self.path, None)?;

@@ -149,3 +149,6 @@ impl Recommending {
         allowed.take(count).map(|row| Scored { row, score: catalogue.popularity(row) as f32 }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

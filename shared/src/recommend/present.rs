@@ -37,5 +37,5 @@ pub(super) fn explain(
         weight,
     };
     item.because = Some(weighted.into_iter().map(because).collect());
-    item.because_rest = Some(rest.iter().map(|(_, weight)| f64::from(*weight)).sum::<f64>() as f32);
+    item.because_rest = Some(rest.iter().fold(0.0, |sum, (_, weight)| sum + f64::from(*weight)) as f32);
 }

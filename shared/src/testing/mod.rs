@@ -1,5 +1,7 @@
 //! Small artifacts for tests.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use crate::catalogue::CatalogueColumns;
@@ -19,14 +21,23 @@ pub fn artifact() -> TempDir {
     artifact_of(&ITEMS, 2, |row, d| if (row < 4) == (d == 0) { 1.0 + row as f32 / 16.0 } else { 0.1 })
 }
 
-/// An artifact of these items and factors, the factor of each row and dimension made by `factor`; genres and years as in
-/// [`artifact`].
+/// An artifact of these items and factors in a temporary directory; see [`write_artifact`].
 ///
 /// # Panics
 /// When the temporary directory can't be written, or the items make no valid artifact.
 #[must_use]
 pub fn artifact_of(items: &[&str], factors: usize, factor: impl Fn(usize, usize) -> f32) -> TempDir {
     let folder = tempfile::tempdir().expect("tests need a temporary directory");
+    write_artifact(folder.path(), items, factors, factor);
+    folder
+}
+
+/// Writes an artifact of these items and factors, the factor of each row and dimension made by `factor`; genres and
+/// years as in [`artifact`].
+///
+/// # Panics
+/// When the directory can't be written, or the items make no valid artifact.
+pub fn write_artifact(folder: &Path, items: &[&str], factors: usize, factor: impl Fn(usize, usize) -> f32) {
     let mut catalogue = CatalogueColumns::new(vec!["Calm".into(), "Loud".into()]).expect("two genres fit");
     for (row, id) in items.iter().enumerate() {
         let (year, popularity) = (1980 + row as u16, 10 * (items.len() - row) as u32);
@@ -47,7 +58,6 @@ pub fn artifact_of(items: &[&str], factors: usize, factor: impl Fn(usize, usize)
         metrics: Default::default(),
     };
     let artifact = NewArtifact { config, catalogue, item_factors: &matrix };
-    let written = artifact.write(folder.path(), WriteOptions { serving: true, sign: None });
+    let written = artifact.write(folder, WriteOptions { serving: true, sign: None });
     written.expect("the artifact is valid");
-    folder
 }

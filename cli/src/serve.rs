@@ -1,0 +1,129 @@
+//! `marquee serve`: every function's routes in one process, on this machine alone.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use shared::api::http;
+use shared::api::{Problem, ProblemCode};
+use shared::recommend::Recommending;
+use tokio::net::TcpListener;
+
+use crate::cache;
+use crate::commands::ServeOptions;
+
+/// The port when none is asked for, if it is free.
+const DEFAULT_PORT: u16 = 3000;
+
+pub(crate) fn run(options: &ServeOptions) -> Result<()> {
+    let folder = match (&options.model, &options.data) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(data)) => cache::model_of(data)?,
+        (None, None) => cache::demo_model()?,
+    };
+    let recommending = Arc::new(Recommending::open(&folder)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&recommending, options.port))
+}
+
+async fn serve(recommending: &Arc<Recommending>, port: Option<u16>) -> Result<()> {
+    let listener = listen(port).await?;
+    announce(recommending, listener.local_addr()?);
+    axum::serve(listener, router(recommending)).with_graceful_shutdown(interrupted()).await?;
+    eprintln!("stopped; every request was answered");
+    Ok(())
+}
+
+/// All routes on one port. Adding a function means adding its line.
+fn router(recommending: &Arc<Recommending>) -> Router {
+    let routes = Router::new()
+        .route("/", get(index))
+        .merge(recommend::router(Arc::clone(recommending)))
+        .merge(health::router(Arc::clone(recommending)));
+    http::finish(routes).layer(middleware::from_fn(only_local_names))
+}
+
+/// What somebody sees who opens the address in a browser.
+async fn index() -> &'static str {
+    "Marquee is running.\n\n\
+     POST /v1/recommendations   what should this person have next?\n\
+     GET  /v1/health            alive\n\
+     GET  /v1/ready             which model answers\n"
+}
+
+/// Binds to the port that is asked for; without one, to the usual port or a free one.
+async fn listen(port: Option<u16>) -> Result<TcpListener> {
+    let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpListener::bind(address(port.unwrap_or(DEFAULT_PORT))).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match port {
+            Some(port) => bail!("port {port} is taken by another program; --port 0 takes a free one"),
+            None => {
+                eprintln!("port {DEFAULT_PORT} is taken by another program, so another one is used");
+                TcpListener::bind(address(0)).await.context("no free port on 127.0.0.1")
+            }
+        },
+        Err(error) => {
+            Err(error).with_context(|| format!("port {} can't be listened on", port.unwrap_or(DEFAULT_PORT)))
+        }
+    }
+}
+
+fn announce(recommending: &Recommending, address: SocketAddr) {
+    let artifact = recommending.artifact();
+    let simulated = artifact.config.training.as_ref().is_some_and(|training| training.simulated);
+    let simulated = if simulated { ", trained on simulated interactions" } else { "" };
+    let catalogue = &artifact.catalogue;
+    let liked = catalogue.by_popularity().iter().take(2).filter_map(|&row| catalogue.id(row));
+    let history = serde_json::json!({"history": liked.collect::<Vec<_>>(), "k": 5, "explain": true});
+    println!("{} {}: {} items{simulated}", artifact.config.name, artifact.config.version, catalogue.len());
+    println!("listening on http://{address}, open to this machine alone; Ctrl-C stops it");
+    println!(
+        "\n  curl -s http://{address}/v1/recommendations -H 'content-type: application/json' \\\n    -d '{history}'\n"
+    );
+}
+
+/// A page on the internet can make a browser ask 127.0.0.1 under the page's own name (DNS rebinding); such a name is
+/// not ours, and is not answered.
+async fn only_local_names(request: Request, next: Next) -> Response {
+    if is_local(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "this service runs open on one machine; ask it as localhost or 127.0.0.1";
+    Problem::new(ProblemCode::HostNotAllowed, detail).into_response()
+}
+
+fn is_local(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return false };
+    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        _ = terminate => {}
+    }
+    eprintln!("finishing requests in flight; Ctrl-C again ends at once");
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}

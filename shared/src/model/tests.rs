@@ -1,0 +1,201 @@
+//! Artifacts: written, opened, damaged, signed, exchanged.
+
+use std::fs;
+use std::path::Path;
+
+use super::artifact::{MANIFEST, MODEL, SERVING, SIGNATURE};
+use super::tensors::{ALIGNMENT, TensorFile};
+use super::*;
+use crate::testing;
+
+/// An Ed25519 key pair made for these tests by `openssl genpkey -algorithm ed25519`.
+const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+    -----END PRIVATE KEY-----\n";
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAA6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n\
+    -----END PUBLIC KEY-----\n";
+
+fn error(outcome: Result<Artifact, ArtifactError>) -> String {
+    outcome.unwrap_err().to_string()
+}
+
+/// Rewrites the manifest for what the files now are, as somebody would who means to deceive.
+fn reseal(folder: &Path) {
+    let catalogue = Artifact::open(folder).map(|artifact| artifact.catalogue.digest());
+    let open = folder::Folder::open(folder).unwrap();
+    let old = manifest::Manifest::read(&open).unwrap();
+    let names: Vec<&str> = old.files.keys().map(String::as_str).collect();
+    let new =
+        manifest::Manifest::of(&open, &names, catalogue.unwrap_or(old.catalogue_digest.clone())).unwrap();
+    fs::write(folder.join(MANIFEST), serde_json::to_vec(&new).unwrap()).unwrap();
+}
+
+#[test]
+fn what_was_written_opens_and_verifies_and_is_aligned() {
+    let folder = testing::artifact();
+    verify::verify(folder.path(), None).unwrap();
+    for name in [artifact::CATALOGUE, MODEL, SERVING] {
+        let path = folder.path().join(name);
+        let bytes = fs::read(&path).unwrap();
+        let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        assert_eq!(data % ALIGNMENT, 0, "{name}");
+    }
+    let serving = TensorFile::open(&folder.path().join(SERVING)).unwrap();
+    for tensor in serving.names() {
+        assert_eq!(serving.tensor_bytes(tensor).unwrap().as_ptr().addr() % ALIGNMENT, 0, "{tensor}");
+    }
+}
+
+#[test]
+fn the_digests_are_those_that_the_documentation_shows() {
+    let folder = testing::artifact_of(&["alpha", "bravo"], 2, |row, d| (row + d) as f32);
+    let artifact = Artifact::open(folder.path()).unwrap();
+    let page = include_str!("../../../docs/artifact.md");
+    assert!(page.contains(&artifact.manifest.catalogue_digest), "{}", artifact.manifest.catalogue_digest);
+    let before = artifact.manifest.digest.clone();
+    write::optimize(folder.path(), None).unwrap();
+    assert_eq!(
+        Artifact::open(folder.path()).unwrap().manifest.digest,
+        before,
+        "derived tensors change no answer"
+    );
+}
+
+#[test]
+fn ids_and_rows_lead_to_each_other() {
+    let folder = testing::artifact_of(&["b", "a", "ab", "B", "0"], 1, |row, _| row as f32);
+    let catalogue = Artifact::open(folder.path()).unwrap().catalogue;
+    for (row, id) in (0..).zip(["b", "a", "ab", "B", "0"]) {
+        assert_eq!((catalogue.id(row), catalogue.row(id)), (Some(id), Some(row)));
+    }
+    assert_eq!((catalogue.row("c"), catalogue.row(""), catalogue.id(5)), (None, None, None));
+    assert_eq!(catalogue.by_popularity(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn without_derived_tensors_the_scores_are_the_same_bits() {
+    let ids: Vec<String> = (0..200).map(|n| format!("item-{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let with = testing::artifact_of(&ids, 7, |row, d| ((row * 31 + d * 17) % 23) as f32 / 23.0 - 0.5);
+    let history = [Attraction { row: 3, weight: 1.0 }, Attraction { row: 90, weight: 0.2 }];
+    let scores = |folder: &Path| {
+        let artifact = Artifact::open(folder).unwrap();
+        let taste = artifact.recommender().taste(&history).unwrap();
+        let top = taste.top_k(20, &RowSet::none(200));
+        (top, taste.scores().iter().map(|score| score.to_bits()).collect::<Vec<_>>())
+    };
+    let expected = scores(with.path());
+    fs::remove_file(with.path().join(SERVING)).unwrap();
+    let mut manifest = manifest::Manifest::read(&folder::Folder::open(with.path()).unwrap()).unwrap();
+    manifest.files.remove(SERVING);
+    fs::write(with.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    assert!(!Artifact::open(with.path()).unwrap().has_serving());
+    assert_eq!(scores(with.path()), expected);
+}
+
+#[test]
+fn a_signature_is_of_its_key_and_its_bytes_alone() {
+    let folder = testing::artifact();
+    let keys = tempfile::tempdir().unwrap();
+    let (private, public) = (keys.path().join("key.pem"), keys.path().join("public.pem"));
+    fs::write(&private, PRIVATE_KEY).unwrap();
+    fs::write(&public, PUBLIC_KEY).unwrap();
+    assert!(error(verify::verify(folder.path(), Some(&public))).contains("not signed"));
+    write::optimize(folder.path(), Some(&private)).unwrap();
+    verify::verify(folder.path(), Some(&public)).unwrap();
+
+    let manifest = folder.path().join(MANIFEST);
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes.push(b'\n');
+    fs::write(&manifest, bytes).unwrap();
+    assert!(error(verify::verify(folder.path(), Some(&public))).contains("not a signature of this key"));
+    fs::write(folder.path().join(SIGNATURE), [0; 63]).unwrap();
+    assert!(error(verify::verify(folder.path(), Some(&public))).contains("not 64 bytes"));
+    assert!(error(verify::verify(folder.path(), Some(&private))).contains("not an Ed25519 public key"));
+}
+
+#[test]
+fn an_altered_byte_is_found_and_so_are_values_under_new_digests() {
+    let folder = testing::artifact();
+    let model = folder.path().join(MODEL);
+    let mut bytes = fs::read(&model).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&model, bytes).unwrap();
+    let found = error(verify::verify(folder.path(), None));
+    assert!(found.contains("model.safetensors") && found.contains("altered"), "{found}");
+    reseal(folder.path());
+    let found = error(verify::verify(folder.path(), None));
+    assert!(found.contains("`item_factors`") && found.contains("row 7, column 1 is not finite"), "{found}");
+}
+
+#[test]
+fn headers_that_lie_are_refused_before_they_are_followed() {
+    let header = |text: &str, data: usize| {
+        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(text.as_bytes());
+        bytes.extend(vec![0; data]);
+        bytes
+    };
+    let tensor = |dtype: &str, shape: &str, offsets: &str, data: usize| {
+        let text = format!(r#"{{"t":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#);
+        header(&text, data)
+    };
+    let cases = [
+        (vec![], "truncated"),
+        (vec![1, 2, 3], "truncated"),
+        (u64::MAX.to_le_bytes().to_vec(), "the header claims"),
+        ((2_u64 << 20).to_le_bytes().to_vec(), "the header claims"),
+        (64_u64.to_le_bytes().to_vec(), "passes the file's end"),
+        (header("not json", 0), "the header is not valid"),
+        (tensor("F32", "[4]", "[0,16]", 8), "`t`: offsets 0 to 16 pass the file's end at 8"),
+        (tensor("F32", "[4]", "[0,8]", 8), "`t`: F32 of shape [4] does not take the 8 bytes"),
+        (tensor("F32", "[9223372036854775807,4]", "[0,16]", 16), "`t`: F32 of shape"),
+        (tensor("F32", "[2]", "[8,16]", 16), "`t`: offsets 8 to 16; expected to start at 0"),
+        (tensor("F32", "[2]", "[0,8]", 16), "of which the header names 8"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (bytes, expected) in cases {
+        let path = folder.path().join("x.safetensors");
+        fs::write(&path, bytes).unwrap();
+        let found = TensorFile::open(&path).unwrap_err().to_string();
+        assert!(found.contains("x.safetensors") && found.contains(expected), "{found}; expected {expected}");
+    }
+}
+
+#[test]
+fn a_directory_with_something_else_in_it_is_not_replaced() {
+    let folder = testing::artifact();
+    fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
+    let found = write::optimize(folder.path(), None).unwrap_err().to_string();
+    assert!(found.contains("thesis.txt"), "{found}");
+    assert_eq!(fs::read_to_string(folder.path().join("thesis.txt")).unwrap(), "years of work");
+}
+
+/// Verifying reads every byte, so a mixture would be found.
+#[test]
+fn readers_see_the_old_or_the_new_artifact_and_never_a_mixture() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("model");
+    let write = |turn: usize| {
+        let items = &testing::ITEMS[..2 + turn % 7];
+        testing::write_artifact(&folder, items, 3, |row, d| (row * 3 + d + turn) as f32);
+    };
+    write(0);
+    let writing = std::sync::atomic::AtomicBool::new(true);
+    let sizes = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (1..60).for_each(write);
+            writing.store(false, std::sync::atomic::Ordering::Relaxed);
+        });
+        let mut sizes = std::collections::HashSet::new();
+        while writing.load(std::sync::atomic::Ordering::Relaxed) {
+            sizes.insert(verify::verify(&folder, None).unwrap().catalogue.len());
+        }
+        sizes
+    });
+    assert!(!sizes.is_empty());
+    let left = fs::read_dir(parent.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing is left beside it");
+}
