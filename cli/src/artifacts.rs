@@ -1,5 +1,6 @@
 //! `marquee inspect`, `verify`, `optimize` and `import`.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -38,7 +39,7 @@ pub(crate) fn optimize(options: &OptimizeOptions) -> Result<()> {
         bail!("{} is signed, and its manifest will change: give --sign KEY", options.model.display());
     }
     write::optimize(&options.model, options.sign.as_deref())?;
-    let bytes = std::fs::metadata(options.model.join(SERVING)).map_or(0, |file| file.len());
+    let bytes = fs::metadata(options.model.join(SERVING)).map_or(0, |file| file.len());
     println!("{}: {SERVING} written, {}", options.model.display(), output::bytes(bytes));
     Ok(())
 }
@@ -90,6 +91,7 @@ pub(crate) fn import(options: &ImportOptions) -> Result<()> {
 /// Item factors as f32, from an npy file of f32 or f64.
 fn read_factors(path: &Path) -> Result<Array2<f32>> {
     let sentence = || format!("{} is not a table of float32 or float64 that numpy saved", path.display());
+    fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?;
     match ndarray_npy::read_npy::<_, Array2<f32>>(path) {
         Ok(factors) => Ok(factors),
         Err(ReadNpyError::WrongDescriptor(_)) => {

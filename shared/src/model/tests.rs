@@ -199,3 +199,59 @@ fn readers_see_the_old_or_the_new_artifact_and_never_a_mixture() {
     let left = fs::read_dir(parent.path()).unwrap().count();
     assert_eq!(left, 1, "nothing is left beside it");
 }
+
+/// Solves a small system by Gaussian elimination with pivoting: slow, plain, and nobody else's code.
+fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+    let n = b.len();
+    for i in 0..n {
+        let pivot = (i..n).max_by(|&x, &y| a[x][i].abs().total_cmp(&a[y][i].abs())).unwrap();
+        a.swap(i, pivot);
+        b.swap(i, pivot);
+        for row in i + 1..n {
+            let scale = a[row][i] / a[i][i];
+            for column in i..n {
+                a[row][column] -= scale * a[i][column];
+            }
+            b[row] -= scale * b[i];
+        }
+    }
+    for i in (0..n).rev() {
+        let known: f64 = (i + 1..n).map(|j| a[i][j] * b[j]).sum();
+        b[i] = (b[i] - known) / a[i][i];
+    }
+    b
+}
+
+#[test]
+fn a_history_is_folded_in_by_the_documented_formula() {
+    let ids: Vec<String> = (0..90).map(|n| format!("item-{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let factor = |row: usize, d: usize| ((row * 37 + d * 11) % 29) as f32 / 29.0 - 0.4;
+    let folder = testing::artifact_of(&ids, 5, factor);
+    let history = [(4, 1.0), (30, 0.2), (77, 0.5)];
+
+    let v = |row: usize, d: usize| f64::from(factor(row, d));
+    let (alpha0, lambda) = (0.1, 0.01);
+    let weight: f64 = history.iter().map(|(_, w)| f64::from(*w)).sum();
+    let mut a = vec![vec![0.0; 5]; 5];
+    let mut b = vec![0.0; 5];
+    for i in 0..5 {
+        for j in 0..5 {
+            a[i][j] = alpha0 * (0..90).map(|row| v(row, i) * v(row, j)).sum::<f64>();
+            a[i][j] += history.iter().map(|&(row, w)| f64::from(w) * v(row, i) * v(row, j)).sum::<f64>();
+        }
+        a[i][i] += lambda * (weight + alpha0 * 90.0);
+        b[i] = history.iter().map(|&(row, w)| f64::from(w) * v(row, i)).sum();
+    }
+    let query = eliminate(a, b);
+
+    let artifact = Artifact::open(folder.path()).unwrap();
+    let history = history.map(|(row, weight)| Attraction { row: row as Row, weight });
+    let taste = artifact.recommender().taste(&history).unwrap();
+    for (row, score) in taste.scores().into_iter().enumerate() {
+        let expected: f64 = (0..5).map(|d| query[d] * v(row, d)).sum();
+        assert!((f64::from(score) - expected).abs() < 1e-5, "row {row}: {score} {expected}");
+        let parts: f64 = taste.contributions(row as Row).into_iter().map(f64::from).sum();
+        assert!((parts - expected).abs() < 1e-5, "row {row}: {parts} {expected}");
+    }
+}
