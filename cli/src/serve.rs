@@ -9,9 +9,9 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use shared::api::http;
+use shared::api::http::{self, RequestId};
 use shared::api::{Problem, ProblemCode};
 use shared::recommend::Recommending;
 use tokio::net::TcpListener;
@@ -47,7 +47,7 @@ fn router(recommending: &Arc<Recommending>) -> Router {
         .route("/", get(index))
         .merge(recommend::router(Arc::clone(recommending)))
         .merge(health::router(Arc::clone(recommending)));
-    http::finish(routes).layer(middleware::from_fn(only_local_names))
+    http::identified(http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names)))
 }
 
 /// What somebody sees who opens the address in a browser.
@@ -92,12 +92,12 @@ fn announce(recommending: &Recommending, address: SocketAddr) {
 
 /// A page on the internet can make a browser ask 127.0.0.1 under the page's own name (DNS rebinding); such a name is
 /// not ours, and is not answered.
-async fn only_local_names(request: Request, next: Next) -> Response {
+async fn only_local_names(id: RequestId, request: Request, next: Next) -> Response {
     if is_local(request.headers()) {
         return next.run(request).await;
     }
     let detail = "this service runs open on one machine; ask it as localhost or 127.0.0.1";
-    Problem::new(ProblemCode::HostNotAllowed, detail).into_response()
+    http::reply::<()>(Err(Problem::new(ProblemCode::HostNotAllowed, detail)), id)
 }
 
 fn is_local(headers: &HeaderMap) -> bool {

@@ -57,8 +57,13 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Adds what all routes share to a router: the request id, and problems for unknown routes and methods.
+/// Adds what all routes share to a router: problems for unknown routes and methods, and the request id.
 pub fn finish(router: Router) -> Router {
+    identified(with_fallbacks(router))
+}
+
+/// Adds problems for unknown routes and methods.
+pub fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(async |id: RequestId| {
             reply::<()>(Err(Problem::new(ProblemCode::NotFound, "no such route; GET /v1/health is one")), id)
@@ -67,10 +72,13 @@ pub fn finish(router: Router) -> Router {
             let detail = "the header Allow names the methods of this route";
             reply::<()>(Err(Problem::new(ProblemCode::MethodNotAllowed, detail)), id)
         })
-        .layer(middleware::from_fn(identify))
 }
 
-/// Gives the request its id and hands it back in the reply's header.
+/// Gives every request its id, and hands it back in the reply's header; what is layered within knows it.
+pub fn identified(router: Router) -> Router {
+    router.layer(middleware::from_fn(identify))
+}
+
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
     request.extensions_mut().insert(id.clone());

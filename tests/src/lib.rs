@@ -1,0 +1,29 @@
+//! What the end-to-end tests stand on: real binaries, built once, run as the processes that users run, and spoken to
+//! as users speak to them.
+//!
+//! - [`binaries`] builds `recommend`, `health` and `marquee` in the profile of the test run.
+//! - [`venv`] makes the Python environment that carries the Lambda runtime emulator, on first use.
+//! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`marquee`] runs any other command.
+//! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
+//!
+//! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would.
+//! Everything binds to loopback, on ports that were free a moment ago, and ends when its value is dropped.
+
+mod binaries;
+mod emulator;
+mod http;
+mod lock;
+mod model;
+mod paths;
+mod process;
+mod python;
+mod service;
+
+pub use binaries::{Binaries, binaries};
+pub use emulator::{Emulator, Invocation};
+pub use http::{Reply, Request, send};
+pub use model::{copy_dir, model_dir};
+pub use paths::{movielens_zip, root, scratch};
+pub use process::{Finished, Process, command, marquee};
+pub use python::{Venv, venv};
+pub use service::Service;

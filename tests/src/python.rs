@@ -1,0 +1,123 @@
+//! The Python environment of the tests: the Lambda runtime emulator, and the libraries that ML engineers write with.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::lock;
+use crate::paths::{Build, root};
+
+/// A virtual environment with what `tests/requirements.txt` pins.
+#[derive(Debug, Clone)]
+pub struct Venv {
+    dir: PathBuf,
+}
+
+impl Venv {
+    /// Its Python interpreter.
+    #[must_use]
+    pub fn python(&self) -> PathBuf {
+        self.dir.join("bin/python3")
+    }
+
+    /// The Lambda runtime emulator for this machine's processor; the one that `sam local invoke` runs.
+    ///
+    /// # Errors
+    /// When the installed package does not carry it.
+    pub fn emulator(&self) -> Result<PathBuf> {
+        let name = match std::env::consts::ARCH {
+            "aarch64" => "aws-lambda-rie-arm64",
+            _ => "aws-lambda-rie-x86_64",
+        };
+        let libraries = self.dir.join("lib");
+        let pythons =
+            fs::read_dir(&libraries).with_context(|| format!("cannot read {}", libraries.display()))?;
+        pythons
+            .filter_map(|entry| Some(entry.ok()?.path().join("site-packages/samcli/local/rapid").join(name)))
+            .find(|path| path.is_file())
+            .with_context(|| format!("no {name} below {}: has aws-sam-cli moved it?", libraries.display()))
+    }
+}
+
+/// The environment `venv` in the target directory, made on first use, and again when the pins change.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+pub fn venv() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    let made = MADE.get_or_init(|| make().map_err(|error| format!("{error:#}")));
+    made.as_ref().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn make() -> Result<Venv> {
+    let target_dir = Build::of_this_test()?.target_dir;
+    let dir = target_dir.join("venv");
+    let requirements = root().join("tests/requirements.txt");
+    let pins = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let digest: String = Sha256::digest(&pins).iter().map(|byte| format!("{byte:02x}")).collect();
+    lock::holding(&target_dir.join("venv.lock"), || {
+        // Written last: without it the folder is whatever an interrupted run left there.
+        let stamp = dir.join("requirements.sha256");
+        if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == digest) && runs(&dir) {
+            return Ok(());
+        }
+        // Not through `eprintln!`, which the test runner holds back: this is why the first run takes longer.
+        writeln!(io::stderr(), "tests: making {} (on first use only)", dir.display())?;
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+        install(&dir, &requirements)?;
+        fs::write(&stamp, &digest).with_context(|| format!("cannot write {}", stamp.display()))
+    })?;
+    Ok(Venv { dir })
+}
+
+/// Whether the interpreter below is still there: it is a link to a Python that may have been removed since.
+fn runs(dir: &Path) -> bool {
+    Command::new(dir.join("bin/python3")).args(["-c", ""]).status().is_ok_and(|status| status.success())
+}
+
+fn install(dir: &Path, requirements: &Path) -> Result<()> {
+    let made = match Command::new("python3").args(["-m", "venv"]).arg(dir).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "the end-to-end tests need python3 (3.10 or newer) on the PATH, and there is none: \
+             install it (Debian, Ubuntu: apt-get install python3 python3-venv)"
+        ),
+        Err(error) => return Err(error).context("cannot run python3"),
+    };
+    ensure!(
+        made.status.success(),
+        "python3 cannot make a virtual environment (Debian, Ubuntu: apt-get install python3-venv):\n{}",
+        text(&made)
+    );
+    let pip = Command::new(dir.join("bin/python3"))
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--requirement",
+        ])
+        .arg(requirements)
+        .output()
+        .context("cannot run pip")?;
+    ensure!(
+        pip.status.success(),
+        "pip cannot install {} (Python 3.10 or newer, and PyPI, are needed once):\n{}",
+        requirements.display(),
+        text(&pip)
+    );
+    Ok(())
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}

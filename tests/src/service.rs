@@ -1,0 +1,83 @@
+//! The service on one machine: `marquee serve`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::http::{Reply, Request, send};
+use crate::process::{Finished, Process, command};
+use crate::{binaries, model_dir};
+
+/// A running `marquee serve`. Dropping it kills it.
+#[derive(Debug)]
+pub struct Service {
+    process: Process,
+    base: String,
+}
+
+impl Service {
+    /// Serves the demo on a free port.
+    ///
+    /// # Errors
+    /// When it does not say where it listens.
+    pub fn demo() -> Result<Self> {
+        Self::start(model_dir())
+    }
+
+    /// Serves the model in `model` on a free port.
+    ///
+    /// # Errors
+    /// When it does not say where it listens.
+    pub fn start(model: &Path) -> Result<Self> {
+        let mut command = command(binaries().path("marquee"));
+        command.arg("serve").arg("--model").arg(model).args(["--port", "0"]);
+        let mut process = Process::spawn(command)?;
+        let base = process.wait_for(address).context("`marquee serve` does not say where it listens")?;
+        Ok(Self { process, base })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:41234`.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Host and port, such as `127.0.0.1:41234`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// When no complete reply arrives.
+    pub fn send(&self, request: &Request) -> Result<Reply> {
+        send(&self.base, request)
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn interrupt(&self) -> Result<()> {
+        self.process.interrupt()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn finish(mut self) -> Result<Finished> {
+        self.process.finish()
+    }
+}
+
+/// The address in what it has written, once the line is complete.
+fn address(log: &str) -> Option<String> {
+    log.split_inclusive('\n').filter(|line| line.ends_with('\n')).find_map(|line| {
+        let port = line.split("http://127.0.0.1:").nth(1)?;
+        let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+        (!port.is_empty()).then(|| format!("http://127.0.0.1:{port}"))
+    })
+}

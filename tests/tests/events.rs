@@ -1,0 +1,234 @@
+//! What each file of `events/` must be answered with, by whichever host.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+use tests::{Reply, Request, root};
+
+use crate::answers::{
+    answer, best_first, explanations_sum_to_scores, faults, item_ids, items, problem, receipt, strings, text,
+};
+
+/// One sample event and what holds for its reply.
+pub(crate) struct Case {
+    /// `<function>/<case>`: the file's path below `events/`, without its ending.
+    pub(crate) name: &'static str,
+    /// Fails unless the reply is right.
+    pub(crate) check: fn(&Reply),
+}
+
+impl Case {
+    /// The event as API Gateway sends it.
+    pub(crate) fn event(&self) -> Value {
+        let path = root().join("events").join(self.name).with_extension("json");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The request that made the event, for a host that is reached directly; `None` for a body in base64, which is
+    /// the gateway's envelope and nothing that a caller sends.
+    pub(crate) fn request(&self) -> Option<Request> {
+        let event = self.event();
+        if event["isBase64Encoded"] == json!(true) {
+            return None;
+        }
+        let http = &event["requestContext"]["http"];
+        let mut request = Request::new(text(&http["method"]), text(&event["rawPath"]));
+        request.body = event["body"].as_str().unwrap_or_default().into();
+        // Host and length are the new connection's own.
+        let headers = event["headers"].as_object().expect("an event has headers").iter();
+        for (name, value) in headers.filter(|(name, _)| !["host", "content-length"].contains(&name.as_str()))
+        {
+            request = request.header(name, text(value));
+        }
+        Some(request)
+    }
+}
+
+/// The cases of one function.
+pub(crate) fn of_function(function: &str) -> impl Iterator<Item = &'static Case> {
+    CASES.iter().filter(move |case| case.name.split('/').next() == Some(function))
+}
+
+/// Every file of `events/`.
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "health/health", check: |reply| alive(reply) },
+    Case { name: "health/ready", check: |reply| ready(reply) },
+    Case { name: "health/unknown-route", check: |reply| drop(problem(reply, 404, "not_found")) },
+    Case { name: "recommend/history", check: |reply| from_the_history(reply) },
+    Case { name: "recommend/base64-body", check: |reply| from_the_history(reply) },
+    Case { name: "recommend/popular", check: |reply| popular(reply) },
+    Case { name: "recommend/filters", check: |reply| filtered(reply) },
+    Case { name: "recommend/explained", check: |reply| explained(reply) },
+    Case { name: "recommend/unknown-items", check: |reply| unknown_items(reply) },
+    Case { name: "recommend/ratings-and-dislikes", check: |reply| ratings_and_dislikes(reply) },
+    Case { name: "recommend/diversity", check: |reply| diverse(reply) },
+    Case { name: "recommend/malformed-json", check: |reply| drop(problem(reply, 400, "malformed_json")) },
+    Case { name: "recommend/every-fault-at-once", check: |reply| every_fault(reply) },
+    Case { name: "recommend/unknown-field", check: |reply| unknown_field(reply) },
+    Case {
+        name: "recommend/wrong-content-type",
+        check: |reply| drop(problem(reply, 415, "unsupported_media_type")),
+    },
+    Case { name: "recommend/wrong-method", check: |reply| wrong_method(reply) },
+    Case { name: "recommend/unknown-route", check: |reply| drop(problem(reply, 404, "not_found")) },
+];
+
+#[test]
+fn every_sample_event_has_its_expectation_and_every_expectation_its_event() {
+    let mut files = BTreeSet::new();
+    for function in fs::read_dir(root().join("events")).unwrap() {
+        let function = function.unwrap();
+        for event in fs::read_dir(function.path()).unwrap() {
+            let event = event.unwrap().path();
+            assert_eq!(event.extension().unwrap(), "json", "{}", event.display());
+            let case = event.file_stem().unwrap().to_str().unwrap();
+            files.insert(format!("{}/{case}", function.file_name().to_str().unwrap()));
+        }
+    }
+    let expected: BTreeSet<_> = CASES.iter().map(|case| case.name.to_owned()).collect();
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn every_sample_event_looks_as_the_gateway_sends_it() {
+    for case in CASES {
+        let event = case.event();
+        assert_eq!(event["version"], "2.0", "{}", case.name);
+        assert_eq!(event["routeKey"], event["requestContext"]["routeKey"], "{}", case.name);
+        assert_eq!(event["rawPath"], event["requestContext"]["http"]["path"], "{}", case.name);
+        assert_eq!(event["requestContext"]["stage"], "$default", "{}", case.name);
+        let headers = event["headers"].as_object().unwrap();
+        assert!(headers.keys().all(|name| *name == name.to_lowercase()), "{}", case.name);
+        assert_eq!(headers["host"], event["requestContext"]["domainName"], "{}", case.name);
+    }
+}
+
+const SEEN: [&str; 4] = ["alien-1979", "blade-runner-1982", "the-thing-1982", "aliens-1986"];
+
+fn from_the_history(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 4, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 10, "ten, unless k says otherwise");
+    assert!(
+        item_ids(&answer).iter().all(|id| !SEEN.contains(id)),
+        "what was seen is not recommended: {answer}"
+    );
+    assert!(items(&answer).iter().all(|item| item.get("because").is_none()), "not asked for: {answer}");
+    assert_eq!(answer["receipt"]["deadline_ms"], json!(200), "{answer}");
+}
+
+fn popular(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "popular", Some("no_known_history"), 0, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 10);
+}
+
+fn filtered(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 2, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 20);
+    for item in items(&answer) {
+        let genres = strings(&item["genres"]);
+        assert!(genres.contains(&"Science Fiction") || genres.contains(&"Thriller"), "{item}");
+        assert!(!genres.contains(&"Comedy"), "{item}");
+        assert!(item["year"].as_u64().is_some_and(|year| (1980..=1999).contains(&year)), "{item}");
+        assert!(!["predator-1987", "aliens-1986"].contains(&text(&item["item_id"])), "{item}");
+    }
+}
+
+fn explained(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 8, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 5);
+    explanations_sum_to_scores(&answer);
+    let history = ["alien-1979", "aliens-1986", "the-thing-1982", "predator-1987"];
+    let history = [history, ["district-9-2009", "arrival-2016", "toy-story-1995", "heat-1995"]].concat();
+    for because in items(&answer).iter().filter_map(|item| item["because"].as_array()).flatten() {
+        assert!(history.contains(&text(&because["item_id"])), "{because}");
+    }
+    assert_eq!(answer["receipt"]["deadline_ms"], json!(1000), "{answer}");
+}
+
+fn unknown_items(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 2, 2);
+    assert_eq!(items(&answer).len(), 10);
+}
+
+fn ratings_and_dislikes(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 5, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 500);
+    let ids = item_ids(&answer);
+    assert!(ids.contains(&"toy-story-1995"), "what was seen and liked may come again when asked for");
+    for disliked in ["toy-story-2-1999", "toy-story-3-2010"] {
+        assert!(!ids.contains(&disliked), "{disliked} was disliked and is never recommended");
+    }
+}
+
+fn diverse(reply: &Reply) {
+    let answer = answer(reply);
+    receipt(&answer, "function", None, 3, 0);
+    assert_eq!(items(&answer).len(), 20);
+    let scores = items(&answer).iter().map(|item| item["score"].as_f64());
+    assert!(!scores.is_sorted_by(|a, b| a >= b), "variety changed nothing: {answer}");
+}
+
+fn every_fault(reply: &Reply) {
+    let problem = problem(reply, 422, "invalid_request");
+    let expected = [
+        ("/colour", "unknown_field"),
+        ("/deadline_ms", "out_of_range"),
+        ("/diversity", "out_of_range"),
+        ("/explain", "wrong_type"),
+        ("/filters/exclude_items/0", "invalid_id"),
+        ("/filters/genres_any/0", "invalid_value"),
+        ("/filters/genres_none", "wrong_type"),
+        ("/filters/include_seen", "wrong_type"),
+        ("/filters/year/max", "out_of_range"),
+        ("/filters/year/min", "wrong_type"),
+        ("/history/0", "invalid_id"),
+        ("/history/1/item_id", "missing"),
+        ("/history/1/value", "missing"),
+        ("/history/2/occurred_at", "invalid_time"),
+        ("/history/2/type", "invalid_value"),
+        ("/history/2/value", "out_of_range"),
+        ("/history/3", "wrong_type"),
+        ("/k", "out_of_range"),
+        ("/user_id", "invalid_id"),
+    ];
+    assert_eq!(faults(&problem), expected.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+}
+
+fn unknown_field(reply: &Reply) {
+    let problem = problem(reply, 422, "invalid_request");
+    assert_eq!(faults(&problem), [("/limit".to_owned(), "unknown_field".to_owned())]);
+}
+
+fn wrong_method(reply: &Reply) {
+    problem(reply, 405, "method_not_allowed");
+    assert_eq!(reply.headers.get("allow").map(String::as_str), Some("POST"), "{reply:?}");
+}
+
+fn alive(reply: &Reply) {
+    assert_eq!((reply.status, reply.media_type()), (200, "application/json"), "{reply:?}");
+    assert_eq!(reply.json()["status"], "alive", "{reply:?}");
+    assert!(!text(&reply.json()["version"]).is_empty(), "{reply:?}");
+}
+
+fn ready(reply: &Reply) {
+    assert_eq!((reply.status, reply.media_type()), (200, "application/json"), "{reply:?}");
+    let ready = reply.json();
+    assert_eq!(ready["ready"], json!(true), "{ready}");
+    let model = &ready["dependencies"]["model"];
+    assert_eq!(model["state"], "ready", "{ready}");
+    assert!(!text(&model["name"]).is_empty() && !text(&model["version"]).is_empty(), "{ready}");
+    assert!(model["items"].as_u64().is_some_and(|items| items > 0), "{ready}");
+}

@@ -1,0 +1,14 @@
+//! End-to-end tests: real processes, spoken to as users speak to them. What they stand on is the library `tests`.
+//!
+//! The wire contract is read from JSON here, never from the types that write it.
+
+mod answers;
+mod artifact;
+mod copy;
+mod emulator;
+mod events;
+mod lifecycle;
+mod refusals;
+mod safetensors;
+mod service;
+mod walk;
