@@ -1,2 +1,88 @@
-//! stub
-fn main() {}
+//! What is measured, and the peers it is measured beside: the numbers that the design wants reached, each taken side by
+//! side with what it is compared to, in one run.
+//!
+//! `cargo run --release -p benches` measures everything, prints a table and writes it to `benches/results/latest.md`.
+//! `--quick` takes few samples and `--only NAME` one bench; what they find is printed only, for the written table is
+//! always of one whole run. Nothing here fails because something is slow.
+//!
+//! A bench is a file in `rows/` and a line in [`rows::ALL`].
+
+mod binaries;
+mod fixture;
+mod interactions;
+mod machine;
+mod measure;
+mod report;
+mod rows;
+mod runtime_api;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+use report::Report;
+
+/// Measures Marquee beside its peers.
+#[derive(Debug, Parser)]
+#[command(name = "benches")]
+struct Options {
+    /// Few samples, and only what is done in seconds; the table is printed and not written
+    #[arg(long)]
+    quick: bool,
+    /// One bench alone, by name; the table is printed and not written
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    let wanted: Vec<_> = rows::ALL
+        .iter()
+        .filter(|bench| options.only.as_deref().is_none_or(|name| name == bench.name))
+        .collect();
+    ensure!(!wanted.is_empty(), "no bench of that name; there are {}", rows::names());
+    ensure!(!cfg!(debug_assertions), "this build is not optimised: use cargo run --release -p benches");
+
+    let mut report = Report::begin(&command(options));
+    for bench in wanted {
+        eprintln!("{}: {}", bench.name, bench.about);
+        let findings = (bench.run)(options.quick).with_context(|| format!("bench {}", bench.name))?;
+        report.add(findings);
+    }
+    report.end();
+    println!("{}", report.for_terminal());
+
+    if !options.quick && options.only.is_none() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/latest.md");
+        fs::write(&path, report.as_markdown()).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("written to {}", path.display());
+    }
+    Ok(())
+}
+
+/// The command that runs the same again.
+fn command(options: &Options) -> String {
+    let mut command = "cargo run --release -p benches".to_owned();
+    if options.quick || options.only.is_some() {
+        command.push_str(" --");
+    }
+    if options.quick {
+        command.push_str(" --quick");
+    }
+    if let Some(name) = &options.only {
+        command.push_str(&format!(" --only {name}"));
+    }
+    command
+}

@@ -1,0 +1,3 @@
+//! A program that ends at once: what starting any process costs.
+
+fn main() {}

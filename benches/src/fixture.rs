@@ -1,0 +1,82 @@
+//! What is served in the benches: a catalogue of 10,000 items, a model over them, and a request.
+//!
+//! The factors are random: the work of folding in and scanning does not depend on what they are.
+
+use anyhow::{Context, Result, anyhow};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use shared::catalogue::CatalogueColumns;
+use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
+use shared::model::write::{NewArtifact, WriteOptions};
+use tempfile::TempDir;
+
+/// Items of the catalogue.
+const ITEMS: usize = 10_000;
+/// Numbers per item.
+const FACTORS: usize = 64;
+/// Items of the request's history.
+pub(crate) const HISTORY: usize = 20;
+/// Items asked for.
+pub(crate) const K: usize = 10;
+
+const SEED: u64 = 42;
+const GENRES: usize = 18;
+
+/// An artifact in a temporary folder, derived tensors included.
+pub(crate) fn artifact() -> Result<TempDir> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let als = AlsConfig {
+        factors: FACTORS,
+        regularization: 0.01,
+        alpha0: 0.1,
+        epochs: None,
+        init_std: None,
+        seed: None,
+    };
+    let config = ModelConfig {
+        format_version: FORMAT_VERSION,
+        kind: Kind::Als(als),
+        name: "bench".into(),
+        version: String::new(),
+        event_weights: EventWeights::default(),
+        training: None,
+        metrics: Default::default(),
+    };
+    let catalogue = catalogue().map_err(|error| anyhow!("the catalogue is not valid: {error}"))?;
+    let item_factors = random_values(ITEMS * FACTORS, SEED);
+    let artifact = NewArtifact { config, catalogue, item_factors: &item_factors };
+    artifact.write(folder.path(), WriteOptions { serving: true, sign: None })?;
+    Ok(folder)
+}
+
+/// The sizes in words.
+pub(crate) fn description() -> String {
+    format!("{ITEMS} items × {FACTORS} factors with derived tensors, a history of {HISTORY}, k = {K}")
+}
+
+/// The body of a request: a history of plain ids, as an app would send it.
+pub(crate) fn request_body() -> String {
+    let history: Vec<String> = (0..HISTORY).map(|place| id(place * (ITEMS / HISTORY))).collect();
+    json!({"history": history, "k": K}).to_string()
+}
+
+/// Numbers between −1 and 1, the same for a seed at all times.
+pub(crate) fn random_values(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| random.random::<f32>() * 2.0 - 1.0).collect()
+}
+
+fn catalogue() -> Result<CatalogueColumns, String> {
+    let mut columns = CatalogueColumns::new((0..GENRES).map(|genre| format!("Genre {genre}")).collect())?;
+    for row in 0..ITEMS {
+        let title = format!("The title of film number {row}");
+        let genres = 1 << (row % GENRES) | 1 << (row / 7 % GENRES);
+        columns.push(&id(row), &title, 1930 + (row % 95) as u16, genres, (ITEMS - row) as u32)?;
+    }
+    Ok(columns)
+}
+
+fn id(row: usize) -> String {
+    format!("film-{row}")
+}
