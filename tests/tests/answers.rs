@@ -126,7 +126,7 @@ pub(crate) fn explanations_sum_to_scores(answer: &Value) {
         let magnitude: f64 = parts.iter().map(|part| part.abs()).sum();
         let sum: f64 = parts.iter().sum();
         assert!((sum - score).abs() <= 1e-5 * magnitude, "{sum} is not the score of {item}");
-        assert!(because.iter().map(weight).is_sorted_by(|a, b| a.abs() >= b.abs()), "largest first: {item}");
+        assert!(because.iter().map(weight).is_sorted_by(|a, b| a >= b), "largest first: {item}");
         assert!(because.iter().all(|contribution| !text(&contribution["title"]).is_empty()), "{item}");
     }
 }

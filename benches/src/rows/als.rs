@@ -12,7 +12,7 @@ use training::als::{self, AlsSettings, Interactions, Solver};
 
 use super::Bench;
 use crate::interactions::{ML_1M, draw};
-use crate::measure::{Contender, Samples, interleave};
+use crate::measure::{Contender, Samples, interleave, process_cpu_time};
 use crate::report::{Aim, Findings, Row, Unit};
 
 pub(crate) const BENCH: Bench =
@@ -24,6 +24,8 @@ const EPOCHS: usize = 5;
 /// What one training came to.
 struct Training {
     epochs_s: Vec<f64>,
+    /// Cores that it had in the mean: less than its threads when others were at work.
+    cores: f64,
     loss: f64,
 }
 
@@ -52,7 +54,14 @@ fn run(quick: bool) -> Result<Findings> {
         row(what("conjugate gradients", cores), &on_all.samples).aim(later),
         row(what("conjugate gradients", 1), &on_one.samples).aim(later),
     ];
-    let mut notes = vec![shape(&interactions)];
+    let had = Samples::of(on_all.samples.iter().map(|training| training.cores));
+    let mut notes = vec![
+        shape(&interactions),
+        format!(
+            "ALS with {cores} threads had {:.2} cores in the median; other processes had the rest.",
+            had.median()
+        ),
+    ];
     if let Some(exactly) = exactly {
         let loss = on_all.samples.first().map_or(f64::NAN, |training| training.loss);
         notes.push(format!(
@@ -72,9 +81,12 @@ fn pool(threads: usize) -> Result<ThreadPool> {
 fn train(pool: &ThreadPool, interactions: &Interactions, settings: &AlsSettings) -> Training {
     let settings = AlsSettings { epochs: 1 + EPOCHS, ..settings.clone() };
     let mut ends = Vec::with_capacity(settings.epochs);
+    let (started, cpu_before) = (Instant::now(), process_cpu_time());
     let trained = pool.install(|| als::train(interactions, &settings, |_| ends.push(Instant::now())));
+    let cpu = process_cpu_time() - cpu_before;
     Training {
         epochs_s: ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect(),
+        cores: cpu.as_secs_f64() / started.elapsed().as_secs_f64(),
         loss: trained.losses.last().copied().unwrap_or(f64::NAN),
     }
 }

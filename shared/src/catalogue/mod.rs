@@ -129,7 +129,9 @@ impl Catalogue {
     #[must_use]
     pub fn row(&self, id: &str) -> Option<Row> {
         let order = self.id_order.as_slice();
-        let found = order.binary_search_by(|&row| self.id(row).unwrap_or_default().cmp(id)).ok()?;
+        let (bytes, offsets) = (self.id_bytes.as_slice(), self.id_offsets.as_slice());
+        let id_of = |row: Row| piece(bytes, offsets, row).unwrap_or_default();
+        let found = order.binary_search_by(|&row| id_of(row).cmp(id.as_bytes())).ok()?;
         order.get(found).copied()
     }
 
@@ -199,9 +201,13 @@ impl Catalogue {
     }
 }
 
-/// The piece of `bytes` between a row's offsets; `None` when they or the text are not valid.
+/// The text between a row's offsets; `None` when they or the text are not valid.
 fn text<'a>(bytes: &'a [u8], offsets: &[u32], row: Row) -> Option<&'a str> {
-    let start = *offsets.get(row as usize)? as usize;
-    let end = *offsets.get(row as usize + 1)? as usize;
-    str::from_utf8(bytes.get(start..end)?).ok()
+    str::from_utf8(piece(bytes, offsets, row)?).ok()
+}
+
+/// The piece of `bytes` between a row's offsets.
+fn piece<'a>(bytes: &'a [u8], offsets: &[u32], row: Row) -> Option<&'a [u8]> {
+    let row = row as usize;
+    bytes.get(*offsets.get(row)? as usize..*offsets.get(row + 1)? as usize)
 }

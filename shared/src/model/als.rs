@@ -8,9 +8,7 @@
 //!
 //! Since q is a sum over the history, so is a score: item i contributes wᵢ vⱼᵀ A⁻¹ vᵢ.
 
-use ndarray::{Array2, ArrayView2, s};
-
-use super::cholesky::Cholesky;
+use super::cholesky::{Cholesky, Symmetric};
 use super::config::AlsConfig;
 use super::error::ArtifactError;
 use super::serving::{self, Serving};
@@ -66,27 +64,19 @@ impl Als {
         Items { layout, factors, rows }
     }
 
-    /// The upper triangle of A for a history.
-    fn system(&self, history: &[Attraction]) -> Option<Array2<f64>> {
+    /// A for a history.
+    fn system(&self, history: &[Attraction]) -> Symmetric {
         let [items, factors] = self.factors.shape();
-        let (gram, stride) = match &self.derived {
-            Derived::Mapped(serving) => (serving.gram(), serving::gram_stride(factors)),
-            Derived::Computed { gram } => (gram.as_slice(), serving::gram_stride(factors)),
+        let gram = match &self.derived {
+            Derived::Mapped(serving) => serving.gram(),
+            Derived::Computed { gram } => gram.as_slice(),
         };
-        let gram = ArrayView2::from_shape((factors, stride), gram).ok()?;
-        let mut a = gram.slice(s![.., ..factors]).mapv(|g| g * self.alpha0);
+        let stride = serving::gram_stride(factors);
+        let mut a = Symmetric::from_fn(factors, |i, j| self.alpha0 * gram[i * stride + j]);
         let weight: f64 = history.iter().map(|item| f64::from(item.weight)).sum();
-        let ridge = self.regularization * (weight + self.alpha0 * items as f64);
-        a.diag_mut().mapv_inplace(|x| x + ridge);
-        for item in history {
-            let vector = self.item_vector(item.row);
-            for (i, mut row) in a.rows_mut().into_iter().enumerate() {
-                let scale = f64::from(item.weight) * f64::from(vector[i]);
-                let row = row.as_slice_mut()?;
-                row[i..].iter_mut().zip(&vector[i..]).for_each(|(a, v)| *a += scale * f64::from(*v));
-            }
-        }
-        Some(a)
+        a.add_ridge(self.regularization * (weight + self.alpha0 * items as f64));
+        a.add_outer_products(history.iter().map(|item| (item.weight, self.item_vector(item.row))));
+        a
     }
 }
 
@@ -96,7 +86,7 @@ impl Recommender for Als {
         if history.is_empty() || !history.iter().all(known) {
             return None;
         }
-        let system = Cholesky::factor(self.system(history)?)?;
+        let system = self.system(history).factor()?;
         let mut query = vec![0.0_f64; self.factors.shape()[1]];
         for item in history {
             let weighted = self.item_vector(item.row).iter().map(|v| f64::from(item.weight) * f64::from(*v));

@@ -209,9 +209,8 @@ fn eliminate(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         b.swap(i, pivot);
         for row in i + 1..n {
             let scale = a[row][i] / a[i][i];
-            for column in i..n {
-                a[row][column] -= scale * a[i][column];
-            }
+            let pivot = a[i].clone();
+            a[row].iter_mut().zip(pivot).skip(i).for_each(|(x, p)| *x -= scale * p);
             b[row] -= scale * b[i];
         }
     }
@@ -236,9 +235,9 @@ fn a_history_is_folded_in_by_the_documented_formula() {
     let mut a = vec![vec![0.0; 5]; 5];
     let mut b = vec![0.0; 5];
     for i in 0..5 {
-        for j in 0..5 {
-            a[i][j] = alpha0 * (0..90).map(|row| v(row, i) * v(row, j)).sum::<f64>();
-            a[i][j] += history.iter().map(|&(row, w)| f64::from(w) * v(row, i) * v(row, j)).sum::<f64>();
+        for (j, entry) in a[i].iter_mut().enumerate() {
+            *entry = alpha0 * (0..90).map(|row| v(row, i) * v(row, j)).sum::<f64>();
+            *entry += history.iter().map(|&(row, w)| f64::from(w) * v(row, i) * v(row, j)).sum::<f64>();
         }
         a[i][i] += lambda * (weight + alpha0 * 90.0);
         b[i] = history.iter().map(|&(row, w)| f64::from(w) * v(row, i)).sum();

@@ -1,9 +1,9 @@
 //! What the catalogue knows of a history.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::api::HistoryEntry;
-use crate::api::history::{HISTORY_LIMIT, RatingValue};
+use crate::api::history::RatingValue;
 use crate::catalogue::{Catalogue, Row, RowSet};
 use crate::model::Attraction;
 use crate::model::config::{EventWeights, Signal};
@@ -27,18 +27,17 @@ impl KnownHistory {
     /// Takes the latest entry of each item, entries being newest last.
     pub(super) fn of(entries: &[HistoryEntry], catalogue: &Catalogue, weights: &EventWeights) -> Self {
         let mut history = Self::default();
-        let latest: HashMap<&str, usize> =
-            entries.iter().enumerate().map(|(place, entry)| (entry.item_id.as_str(), place)).collect();
-        history.attractions.reserve(latest.len().min(HISTORY_LIMIT));
-        for (place, entry) in entries.iter().enumerate() {
-            if latest.get(entry.item_id.as_str()) != Some(&place) {
-                continue;
-            }
+        let mut known = RowSet::none(catalogue.len());
+        let mut unknown = HashSet::new();
+        for entry in entries.iter().rev() {
             let Some(row) = catalogue.row(entry.item_id.as_str()) else {
-                history.unknown += 1;
+                unknown.insert(entry.item_id.as_str());
                 continue;
             };
-            history.known += 1;
+            if known.contains(row) {
+                continue;
+            }
+            known.insert(row);
             history.seen.push(row);
             match weights.signal(entry.kind, entry.value.map(RatingValue::get)) {
                 Signal::Attracts(weight) => history.attractions.push(Attraction { row, weight }),
@@ -46,6 +45,9 @@ impl KnownHistory {
                 Signal::Excludes => history.unwanted.push(row),
             }
         }
+        history.attractions.reverse();
+        history.known = history.seen.len();
+        history.unknown = unknown.len();
         history
     }
 

@@ -3,9 +3,8 @@
 //! Rows of factors are padded to [`LANES`] numbers, a whole number of vectors on any machine, and the inner loops are
 //! written over vectors of the widest kind that it has.
 
-use ndarray::Array2;
 use pulp::{Arch, Simd, WithSimd};
-use shared::model::cholesky::Cholesky;
+use shared::model::cholesky::Symmetric;
 
 use super::Solver;
 
@@ -24,12 +23,21 @@ pub(super) struct RowSolver {
     residual: Vec<f32>,
     direction: Vec<f32>,
     image: Vec<f32>,
+    gathered: Vec<f32>,
+    /// 0, 1, 2, …: the columns of what is gathered.
+    consecutive: Vec<u32>,
 }
+
+/// Most bytes of a row's observed vectors that are copied side by side before the passes over them: a share of the
+/// second cache. More would not be there any longer when the next pass begins.
+const GATHERED_BYTES: usize = 512 * 1024;
 
 impl RowSolver {
     pub(super) fn new(factors: usize, stride: usize, solver: Solver) -> Self {
         let zeros = || vec![0.0; stride];
-        Self { arch: Arch::new(), factors, solver, residual: zeros(), direction: zeros(), image: zeros() }
+        let (gathered, consecutive) = (Vec::new(), Vec::new());
+        let (residual, direction, image) = (zeros(), zeros(), zeros());
+        Self { arch: Arch::new(), factors, solver, residual, direction, image, gathered, consecutive }
     }
 
     /// Improves `row`, or solves it exactly. `others` holds the other side's factors, `gram` is α₀G, both padded.
@@ -42,14 +50,17 @@ impl RowSolver {
         gram: &[f32],
         ridge: f32,
     ) {
-        let system = System { others, columns, weights, gram, ridge };
+        let scattered = System { others, columns, weights, gram, ridge };
         if columns.is_empty() {
             row.fill(0.0);
             return;
         }
         match self.solver {
             Solver::ConjugateGradient { steps } => {
-                let Self { arch, residual, direction, image, .. } = self;
+                self.gather(&scattered, row.len());
+                let Self { arch, residual, direction, image, gathered, consecutive, .. } = self;
+                let near = System { others: gathered, columns: consecutive, ..scattered };
+                let system = if gathered.is_empty() { scattered } else { near };
                 arch.dispatch(ConjugateGradient {
                     system: &system,
                     x: row,
@@ -59,8 +70,21 @@ impl RowSolver {
                     image,
                 });
             }
-            Solver::Cholesky => exactly(&system, row, self.factors),
+            Solver::Cholesky => exactly(&scattered, row, self.factors),
         }
+    }
+
+    /// Copies the observed vectors side by side, or nothing when they are too many.
+    fn gather(&mut self, system: &System<'_>, stride: usize) {
+        self.gathered.clear();
+        self.consecutive.clear();
+        if system.columns.len() * stride * size_of::<f32>() > GATHERED_BYTES {
+            return;
+        }
+        for column in system.columns {
+            self.gathered.extend_from_slice(&system.others[*column as usize * stride..][..stride]);
+        }
+        self.consecutive.extend(0..system.columns.len() as u32);
     }
 }
 
@@ -237,20 +261,16 @@ impl WithSimd for SquaredError<'_> {
 /// ridge above 0 there is none.
 fn exactly(system: &System<'_>, row: &mut [f32], factors: usize) {
     let stride = row.len();
-    let mut a = Array2::from_shape_fn((factors, factors), |(i, j)| f64::from(system.gram[i * stride + j]));
-    a.diag_mut().mapv_inplace(|x| x + f64::from(system.ridge));
+    let mut a = Symmetric::from_fn(factors, |i, j| f64::from(system.gram[i * stride + j]));
+    a.add_ridge(f64::from(system.ridge));
+    let vector = |column: &u32| &system.others[*column as usize * stride..][..factors];
+    let observed = || system.weights.iter().copied().zip(system.columns.iter().map(vector));
+    a.add_outer_products(observed());
     let mut b = vec![0.0_f64; factors];
-    for (column, weight) in system.columns.iter().zip(system.weights) {
-        let vector = &system.others[*column as usize * stride..][..factors];
-        for (i, mut target) in a.rows_mut().into_iter().enumerate() {
-            let scale = f64::from(*weight) * f64::from(vector[i]);
-            b[i] += scale;
-            if let Some(target) = target.as_slice_mut() {
-                target[i..].iter_mut().zip(&vector[i..]).for_each(|(a, v)| *a += scale * f64::from(*v));
-            }
-        }
+    for (weight, vector) in observed() {
+        b.iter_mut().zip(vector).for_each(|(b, v)| *b += f64::from(weight) * f64::from(*v));
     }
-    if let Some(factor) = Cholesky::factor(a) {
+    if let Some(factor) = a.factor() {
         factor.solve(&mut b);
         row.iter_mut().zip(b).for_each(|(x, b)| *x = b as f32);
     }
