@@ -21,8 +21,8 @@ pub(crate) const ML_1M: Shape = Shape { users: 6_040, items: 3_706, pairs: 1_000
 const ACTIVITY: (f64, f64) = (20.0, 2_314.0);
 /// Spread of the logarithm of a user's number of items.
 const ACTIVITY_DEVIATION: f64 = 1.05;
-/// The weight of the item of rank r is (r + shift) to the power −exponent (Mandelbrot's form of Zipf's law), fitted by
-/// hand to ml-1m: its most popular item has 3,428 users, its median item 124.
+/// The weight of the item of rank r is (r + shift) to the power −exponent (Mandelbrot's form of Zipf's law), chosen by
+/// hand so that the median item has as many users as in ml-1m, 124; the most popular has 2,600, there 3,428.
 const POPULARITY: (f64, f64) = (1.3, 100.0);
 
 /// Draws interactions of a shape; the same for a seed at all times. Every weight is 1.

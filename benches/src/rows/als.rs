@@ -24,7 +24,7 @@ const EPOCHS: usize = 5;
 /// What one training came to.
 struct Training {
     epochs_s: Vec<f64>,
-    /// Cores that it had in the mean: less than its threads when others were at work.
+    /// Cores that it used in the mean: fewer than its threads where they wait for each other or for other processes.
     cores: f64,
     loss: f64,
 }
@@ -54,12 +54,13 @@ fn run(quick: bool) -> Result<Findings> {
         row(what("conjugate gradients", cores), &on_all.samples).aim(later),
         row(what("conjugate gradients", 1), &on_one.samples).aim(later),
     ];
-    let had = Samples::of(on_all.samples.iter().map(|training| training.cores));
+    let used = Samples::of(on_all.samples.iter().map(|training| training.cores));
     let mut notes = vec![
         shape(&interactions),
         format!(
-            "ALS with {cores} threads had {:.2} cores in the median; other processes had the rest.",
-            had.median()
+            "ALS with {cores} threads used {:.2} cores in the median; they waited for each other, or for other \
+             processes, in the rest of the time.",
+            used.median()
         ),
     ];
     if let Some(exactly) = exactly {
