@@ -46,6 +46,9 @@ fn router(recommending: &Arc<Recommending>) -> Router {
     let routes = Router::new()
         .route("/", get(index))
         .merge(recommend::router(Arc::clone(recommending)))
+        .merge(rank::router(Arc::clone(recommending)))
+        .merge(similar::router(Arc::clone(recommending)))
+        .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(Arc::clone(recommending)));
     http::identified(http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names)))
 }
@@ -54,6 +57,11 @@ fn router(recommending: &Arc<Recommending>) -> Router {
 async fn index() -> &'static str {
     "Marquee is running.\n\n\
      POST /v1/recommendations   what should this person have next?\n\
+     POST /v1/rankings          these items, in which order for this person?\n\
+     GET  /v1/items             search and browse: ?q=&genre=&limit=&cursor=\n\
+     GET  /v1/items/{id}        one item\n\
+     GET  /v1/items/{id}/similar\n\
+     GET  /v1/popular           ?genre=&k=\n\
      GET  /v1/health            alive\n\
      GET  /v1/ready             which model answers\n"
 }

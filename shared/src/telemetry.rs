@@ -4,6 +4,9 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::api::Problem;
+use crate::api::http::RequestId;
+use crate::api::recommendation::{Reason, Receipt};
 use crate::config::{self, ConfigError};
 
 /// Who reads the log.
@@ -32,4 +35,32 @@ pub fn start(audience: Audience) -> Result<(), ConfigError> {
         }
     };
     Ok(())
+}
+
+/// One line a request: its route as the gateway names it, how it ended and, where there is one, the receipt. Never bodies
+/// or ids of people.
+pub fn request(route: &str, id: &RequestId, outcome: Result<Option<&Receipt>, &Problem>) {
+    let request_id = id.0.as_str();
+    match outcome {
+        Ok(Some(receipt)) => tracing::info!(
+            route,
+            request_id,
+            status = 200,
+            rung = receipt.rung.name(),
+            reason = receipt.reason.map(Reason::name),
+            model_version = receipt.model.version,
+            elapsed_ms = receipt.elapsed_ms,
+            "answered"
+        ),
+        Ok(None) => tracing::info!(route, request_id, status = 200, "answered"),
+        Err(problem) => {
+            tracing::info!(
+                route,
+                request_id,
+                status = problem.status(),
+                code = problem.code.name(),
+                "refused"
+            );
+        }
+    }
 }

@@ -38,6 +38,34 @@ pub(crate) fn answer(reply: &Reply) -> Value {
     answer
 }
 
+/// The ranking in `reply`, after everything that holds for all rankings.
+pub(crate) fn ranking(reply: &Reply) -> Value {
+    let ranking = shown(reply);
+    assert_eq!(fields(&ranking), ["items", "receipt", "request_id"], "{ranking}");
+    for (index, item) in items(&ranking).iter().enumerate() {
+        assert_eq!(item["rank"], json!(index + 1), "{item}");
+        assert_eq!(item["known"].as_bool(), Some(item["score"].is_f64()), "{item}");
+    }
+    check_receipt(&ranking["receipt"]);
+    ranking
+}
+
+/// The list of items in `reply`, after everything that holds for all lists.
+pub(crate) fn list(reply: &Reply) -> Value {
+    let list = shown(reply);
+    assert_eq!(fields(&list), ["items", "next_cursor"], "{list}");
+    for item in items(&list) {
+        assert!(!text(&item["title"]).is_empty() && item["popularity"].is_u64(), "{item}");
+    }
+    list
+}
+
+/// The JSON of a reply that is neither a recommendation nor a problem.
+pub(crate) fn shown(reply: &Reply) -> Value {
+    assert_eq!((reply.status, reply.media_type()), (200, "application/json"), "{reply:?}");
+    reply.json()
+}
+
 fn check_receipt(receipt: &Value) {
     let named = ["deadline_ms", "degraded", "elapsed_ms", "history", "model", "profile", "reason", "rung"];
     assert_eq!(fields(receipt), named, "{receipt}");

@@ -44,6 +44,21 @@ fn recommend_answers_its_sample_events() -> Result<()> {
 }
 
 #[test]
+fn rank_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("rank")
+}
+
+#[test]
+fn similar_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("similar")
+}
+
+#[test]
+fn items_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("items")
+}
+
+#[test]
 fn health_answers_its_sample_events() -> Result<()> {
     answers_its_sample_events("health")
 }
@@ -97,7 +112,7 @@ fn a_body_above_the_limit_is_refused_and_the_next_one_answered() -> Result<()> {
 fn without_a_model_a_function_says_at_start_which_folder_it_looked_in() -> Result<()> {
     let empty = tempfile::tempdir()?;
     let missing = empty.path().join("no-model-here");
-    for function in ["recommend", "health"] {
+    for function in ["recommend", "rank", "similar", "items", "health"] {
         let log = fails_to_start(function, &missing)?;
         assert!(log.contains(missing.to_str().unwrap()), "the folder is not named:\n{log}");
     }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tests::{Reply, Request, root};
 
 use crate::answers::{
-    answer, best_first, explanations_sum_to_scores, faults, item_ids, items, problem, receipt, strings, text,
+    answer, best_first, explanations_sum_to_scores, faults, item_ids, items, list, problem, ranking, receipt,
+    shown, strings, text,
 };
 
 /// One sample event and what holds for its reply.
@@ -34,7 +35,10 @@ impl Case {
             return None;
         }
         let http = &event["requestContext"]["http"];
-        let mut request = Request::new(text(&http["method"]), text(&event["rawPath"]));
+        let query = text(&event["rawQueryString"]);
+        let separator = if query.is_empty() { "" } else { "?" };
+        let path = format!("{}{separator}{query}", text(&event["rawPath"]));
+        let mut request = Request::new(text(&http["method"]), &path);
         request.body = event["body"].as_str().unwrap_or_default().into();
         // Host and length are the new connection's own.
         let headers = event["headers"].as_object().expect("an event has headers").iter();
@@ -72,6 +76,19 @@ pub(crate) const CASES: &[Case] = &[
         check: |reply| drop(problem(reply, 415, "unsupported_media_type")),
     },
     Case { name: "recommend/wrong-method", check: |reply| wrong_method(reply) },
+    Case { name: "rank/history", check: |reply| ranked(reply) },
+    Case { name: "rank/popular", check: |reply| ranked_by_popularity(reply) },
+    Case { name: "rank/unknown-items", check: |reply| ranked_with_unknown(reply) },
+    Case { name: "rank/every-fault-at-once", check: |reply| ranking_faults(reply) },
+    Case { name: "similar/similar", check: |reply| similar(reply) },
+    Case { name: "similar/unknown-item", check: |reply| drop(problem(reply, 404, "unknown_item")) },
+    Case { name: "similar/every-fault-at-once", check: |reply| similar_faults(reply) },
+    Case { name: "items/search", check: |reply| searched(reply) },
+    Case { name: "items/browse", check: |reply| browsed(reply) },
+    Case { name: "items/one", check: |reply| one_item(reply) },
+    Case { name: "items/unknown-item", check: |reply| drop(problem(reply, 404, "unknown_item")) },
+    Case { name: "items/popular", check: |reply| popular_documentaries(reply) },
+    Case { name: "items/every-fault-at-once", check: |reply| item_faults(reply) },
     Case { name: "recommend/unknown-route", check: |reply| drop(problem(reply, 404, "not_found")) },
 ];
 
@@ -215,6 +232,92 @@ fn unknown_field(reply: &Reply) {
 fn wrong_method(reply: &Reply) {
     problem(reply, 405, "method_not_allowed");
     assert_eq!(reply.headers.get("allow").map(String::as_str), Some("POST"), "{reply:?}");
+}
+
+fn listed(problem: &Value, expected: &[(&str, &str)]) {
+    let expected: Vec<_> =
+        expected.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect();
+    assert_eq!(faults(problem), expected);
+}
+
+fn ranked(reply: &Reply) {
+    let answer = ranking(reply);
+    receipt(&answer, "function", None, 2, 0);
+    best_first(&answer);
+    let mut ids = item_ids(&answer);
+    assert!(
+        ["aliens-1986", "predator-1987"].contains(&ids[0]),
+        "another monster in space is nearest: {answer}"
+    );
+    ids.sort_unstable();
+    assert_eq!(ids, ["aliens-1986", "predator-1987", "seven-samurai-1954", "toy-story-1995"]);
+}
+
+fn ranked_by_popularity(reply: &Reply) {
+    let answer = ranking(reply);
+    receipt(&answer, "popular", Some("no_known_history"), 0, 0);
+    best_first(&answer);
+    assert_eq!(items(&answer).len(), 3);
+}
+
+fn ranked_with_unknown(reply: &Reply) {
+    let answer = ranking(reply);
+    assert_eq!(item_ids(&answer), ["aliens-1986", "not-a-film-2031", "another-2032"]);
+    let known: Vec<_> = items(&answer).iter().map(|item| item["known"].as_bool()).collect();
+    assert_eq!(known, [Some(true), Some(false), Some(false)]);
+}
+
+fn ranking_faults(reply: &Reply) {
+    let expected = [
+        ("/deadline_ms", "out_of_range"),
+        ("/history/0", "wrong_type"),
+        ("/items/0", "invalid_id"),
+        ("/items/1", "wrong_type"),
+        ("/k", "unknown_field"),
+    ];
+    listed(&problem(reply, 422, "invalid_request"), &expected);
+}
+
+fn similar(reply: &Reply) {
+    let list = list(reply);
+    let ids = item_ids(&list);
+    assert_eq!(ids.len(), 5);
+    assert!(!ids.contains(&"alien-1979"), "an item is not like itself: {list}");
+    let scores: Vec<_> = items(&list).iter().filter_map(|item| item["score"].as_f64()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|s| (0.0..=1.0).contains(s)), "{list}");
+}
+
+fn similar_faults(reply: &Reply) {
+    listed(&problem(reply, 422, "invalid_request"), &[("/genre", "unknown_field"), ("/k", "wrong_type")]);
+}
+
+fn searched(reply: &Reply) {
+    let list = list(reply);
+    assert!(item_ids(&list).contains(&"the-godfather-1972"), "{list}");
+    assert!(items(&list).iter().all(|item| text(&item["title"]).starts_with("The Godfather")), "{list}");
+}
+
+fn browsed(reply: &Reply) {
+    let list = list(reply);
+    assert_eq!(items(&list).len(), 5);
+    assert!(items(&list).iter().all(|item| strings(&item["genres"]).contains(&"Horror")), "{list}");
+    assert!(!text(&list["next_cursor"]).is_empty(), "there are more than five: {list}");
+}
+
+fn one_item(reply: &Reply) {
+    let item = shown(reply);
+    assert_eq!((text(&item["title"]), item["year"].as_u64()), ("Alien", Some(1979)), "{item}");
+}
+
+fn popular_documentaries(reply: &Reply) {
+    let list = list(reply);
+    assert_eq!(items(&list).len(), 3);
+    assert!(items(&list).iter().all(|item| strings(&item["genres"]).contains(&"Documentary")), "{list}");
+}
+
+fn item_faults(reply: &Reply) {
+    let expected = [("/cursor", "invalid_value"), ("/limit", "out_of_range"), ("/sort", "unknown_field")];
+    listed(&problem(reply, 422, "invalid_request"), &expected);
 }
 
 fn alive(reply: &Reply) {

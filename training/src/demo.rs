@@ -173,6 +173,8 @@ mod tests {
             items.sort_unstable();
             assert!(items.windows(2).all(|pair| pair[0] != pair[1]), "{user}");
         }
-        assert_eq!(data.events, dataset().events, "always the same");
+        // Compared without their values, which are not numbers and so equal to nothing.
+        let what = |data: Dataset| data.events.iter().map(|e| (e.user, e.item, e.time)).collect::<Vec<_>>();
+        assert!(what(data) == what(dataset()), "always the same");
     }
 }

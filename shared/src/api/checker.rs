@@ -69,16 +69,9 @@ impl Checker {
         }
     }
 
-    /// The array at the current place, no longer than `most`; each of its first `most` elements is checked.
-    pub fn array<T: Check>(&mut self, value: &Value, most: usize) {
-        let Some(array) = value.as_array() else {
-            self.wrong_type(value, "an array");
-            return;
-        };
-        if array.len() > most {
-            self.fault(FaultCode::TooMany, format!("{} entries; at most {most} are taken", array.len()));
-        }
-        for (index, element) in array.iter().take(most).enumerate() {
+    /// Checks each element of the array at the current place.
+    pub fn elements<T: Check>(&mut self, elements: &[Value]) {
+        for (index, element) in elements.iter().enumerate() {
             self.within(&index.to_string(), |checker| T::check(element, checker));
         }
     }

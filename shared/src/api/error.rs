@@ -17,8 +17,12 @@ pub enum ProblemCode {
     UnsupportedMediaType,
     /// The body is larger than [`super::http::BODY_LIMIT`].
     BodyTooLarge,
+    /// The query of the URL can't be read.
+    MalformedQuery,
     /// No such route.
     NotFound,
+    /// The catalogue does not know the item.
+    UnknownItem,
     /// The route exists, the method does not.
     MethodNotAllowed,
     /// The local service was asked under a name that is not its own.
@@ -38,7 +42,9 @@ impl ProblemCode {
             Self::InvalidRequest => "invalid_request",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::BodyTooLarge => "body_too_large",
+            Self::MalformedQuery => "malformed_query",
             Self::NotFound => "not_found",
+            Self::UnknownItem => "unknown_item",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
             Self::IncompleteBody => "incomplete_body",
@@ -50,12 +56,14 @@ impl ProblemCode {
         match self {
             Self::MalformedJson => (StatusCode::BAD_REQUEST, "The body is not valid JSON"),
             Self::IncompleteBody => (StatusCode::BAD_REQUEST, "The body could not be read"),
+            Self::MalformedQuery => (StatusCode::BAD_REQUEST, "The query of the URL can't be read"),
             Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "The request breaks the contract"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not declared as JSON")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::NotFound => (StatusCode::NOT_FOUND, "There is no such route"),
+            Self::UnknownItem => (StatusCode::NOT_FOUND, "The catalogue does not know the item"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The route does not take this method"),
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
@@ -79,6 +87,8 @@ pub enum FaultCode {
     OutOfRange,
     /// The array has too many entries.
     TooMany,
+    /// The array has too few entries.
+    TooFew,
     /// Not an item or user id.
     InvalidId,
     /// Not a time of the accepted forms and range.

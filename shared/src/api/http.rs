@@ -1,7 +1,7 @@
 //! What every HTTP function shares: reading a JSON body, request ids, and problems for what no route answers.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Query, Request};
 use axum::http::{HeaderName, HeaderValue, header, request::Parts};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -9,10 +9,11 @@ use axum::{Json, Router};
 use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::convert::Infallible;
 
 use super::checker::Check;
-use super::error::{Problem, ProblemCode};
+use super::error::{Fault, FaultCode, Problem, ProblemCode};
 
 /// Largest body in bytes. The largest valid request (500 history objects of about 240 bytes, 500 ids to leave out of
 /// 131 bytes each, 128 genres) is about 200 KB; 256 KiB holds it with its white space.
@@ -114,6 +115,30 @@ fn declares_json(request: &Request<Body>) -> bool {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// Reads and validates the query of a URL as if its parameters were the fields of a JSON object; those named in
+/// `numbers` are taken as numbers where they look like one. A pointer names a parameter as `/name`.
+///
+/// # Errors
+/// 422 as a [`Problem`] with every fault; a parameter that is given twice is one.
+pub fn query<T: DeserializeOwned + Check>(request: &Request<Body>, numbers: &[&str]) -> Result<T, Problem> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    let Query(pairs) =
+        pairs.map_err(|rejection| Problem::new(ProblemCode::MalformedQuery, rejection.body_text()))?;
+    let mut object = serde_json::Map::new();
+    for (name, text) in pairs {
+        if object.contains_key(&name) {
+            let detail = "a parameter is given once";
+            let fault =
+                Fault { pointer: format!("/{name}"), code: FaultCode::InvalidValue, detail: detail.into() };
+            return Err(Problem::invalid_request(vec![fault]));
+        }
+        let number =
+            numbers.contains(&name.as_str()).then(|| text.parse::<serde_json::Number>().ok()).flatten();
+        object.insert(name, number.map_or(Value::String(text), Value::Number));
+    }
+    super::parse_value(&Value::Object(object))
 }
 
 /// The reply to a handler's outcome; problems carry the request's id.

@@ -4,12 +4,15 @@
 //! valid values, and when that fails a second pass over the JSON value collects *every* fault.
 
 mod checker;
+pub mod entries;
 pub mod error;
 pub mod history;
 pub mod http;
 pub mod id;
+pub mod items;
 mod number;
 mod object;
+pub mod ranking;
 pub mod recommendation;
 
 pub use checker::{Check, Checker};
@@ -40,6 +43,18 @@ pub fn parse<T: DeserializeOwned + Check>(body: &[u8]) -> Result<T, Problem> {
     } else {
         Err(Problem::invalid_request(faults))
     }
+}
+
+/// The same for a JSON value that is there already.
+///
+/// # Errors
+/// `invalid_request` (422) with every fault.
+pub fn parse_value<T: DeserializeOwned + Check>(value: &serde_json::Value) -> Result<T, Problem> {
+    let faults = Checker::run::<T>(value);
+    if !faults.is_empty() {
+        return Err(Problem::invalid_request(faults));
+    }
+    object::object(value).map_err(|error| Problem::malformed_json(&error))
 }
 
 #[cfg(test)]

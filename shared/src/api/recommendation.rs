@@ -1,10 +1,10 @@
 //! `POST /v1/recommendations`: what is asked, and what is answered.
 
-use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::checker::{Check, Checker};
+use super::entries::AtMost;
 use super::error::FaultCode;
 use super::history::{HISTORY_LIMIT, HistoryEntry};
 use super::id::{ItemId, UserId};
@@ -28,51 +28,12 @@ pub const DEADLINE_MAX_MS: u64 = 5_000;
 pub type K = BoundedInt<1, K_LIMIT>;
 /// Milliseconds in which the answer is of use.
 pub type DeadlineMs = BoundedInt<DEADLINE_MIN_MS, DEADLINE_MAX_MS>;
+/// What a person hardly notices.
+pub const DEFAULT_DEADLINE: DeadlineMs = DeadlineMs::clamped(200);
 /// 0 is the best-scored list, 1 the most varied.
 pub type Diversity = BoundedFloat<0, 10>;
 /// A year of a filter.
 pub type Year = BoundedInt<0, 9_999>;
-
-/// An array of at most `MOST` entries.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AtMost<T, const MOST: usize>(Vec<T>);
-
-impl<T, const MOST: usize> AtMost<T, MOST> {
-    /// The entries.
-    #[must_use]
-    pub fn as_slice(&self) -> &[T] {
-        &self.0
-    }
-}
-
-impl<T, const MOST: usize> Default for AtMost<T, MOST> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T, const MOST: usize> TryFrom<Vec<T>> for AtMost<T, MOST> {
-    type Error = String;
-
-    fn try_from(entries: Vec<T>) -> Result<Self, String> {
-        if entries.len() > MOST {
-            return Err(format!("{} entries; at most {MOST} are taken", entries.len()));
-        }
-        Ok(Self(entries))
-    }
-}
-
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T, MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
-    }
-}
-
-impl<T: Check, const MOST: usize> Check for AtMost<T, MOST> {
-    fn check(value: &Value, checker: &mut Checker) {
-        checker.array::<T>(value, MOST);
-    }
-}
 
 /// A genre's name, compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -193,7 +154,7 @@ impl Default for RecommendationRequest {
             filters: Filters::default(),
             diversity: Diversity::default(),
             explain: false,
-            deadline_ms: DeadlineMs::clamped(200),
+            deadline_ms: DEFAULT_DEADLINE,
         }
     }
 }

@@ -180,6 +180,13 @@ impl Catalogue {
         filter::filtered_out(self, filters)
     }
 
+    /// The rows that have none of these genres.
+    #[must_use]
+    pub fn outside(&self, genres: GenreSet) -> RowSet {
+        let bits = self.genres.as_slice();
+        RowSet::of(self.len(), |row| bits[row] & genres.0 == 0)
+    }
+
     /// SHA-256 over each id followed by a line feed, in row order, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -97,6 +97,10 @@ impl Recommender for Als {
         Some(Box::new(AlsTaste { model: self, history, system, query }))
     }
 
+    fn similar(&self, row: Row, k: usize, excluded: &RowSet) -> Vec<Scored> {
+        topk::top_k_by_cosine(self.items(), self.item_vector(row), k, excluded)
+    }
+
     fn item_vector(&self, row: Row) -> &[f32] {
         let [_, factors] = self.factors.shape();
         let start = row as usize * factors;
@@ -115,6 +119,10 @@ struct AlsTaste<'a> {
 impl Taste for AlsTaste<'_> {
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored> {
         topk::top_k(self.model.items(), &self.query, k, excluded)
+    }
+
+    fn score(&self, row: Row) -> f32 {
+        topk::score(&self.query, self.model.item_vector(row))
     }
 
     fn scores(&self) -> Vec<f32> {

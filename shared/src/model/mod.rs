@@ -45,6 +45,9 @@ pub trait Taste {
     /// The best `k` rows outside `excluded`, best first, equals by row.
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored>;
 
+    /// The score of one row.
+    fn score(&self, row: Row) -> f32;
+
     /// The score of every row.
     fn scores(&self) -> Vec<f32>;
 
@@ -57,6 +60,10 @@ pub trait Taste {
 pub trait Recommender: Send + Sync {
     /// Folds a history, oldest first, into a taste. `None` when the history is empty.
     fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>>;
+
+    /// The `k` rows most like `row` outside `excluded`, most alike first, equals by row; the score is the cosine of the
+    /// angle between the items, 0 where one has no direction.
+    fn similar(&self, row: Row, k: usize, excluded: &RowSet) -> Vec<Scored>;
 
     /// The vector of an item, for comparing items with each other; empty past the last row.
     fn item_vector(&self, row: Row) -> &[f32];

@@ -60,6 +60,22 @@ pub fn top_k(items: Items<'_>, query: &[f32], k: usize, excluded: &RowSet) -> Ve
     best.into_sorted()
 }
 
+/// The `k` rows outside `excluded` whose vectors point most nearly the way of `query`, best first, equals by row. The score
+/// is the cosine of the angle, −1 to 1, and 0 where a vector has no direction.
+#[must_use]
+pub fn top_k_by_cosine(items: Items<'_>, query: &[f32], k: usize, excluded: &RowSet) -> Vec<Scored> {
+    let mut best = Best::new(k.min(items.rows));
+    if best.room > 0 && items.factors > 0 {
+        match items.layout {
+            Layout::Blocked(blocks) => scan_cosines(blocks, query, items.rows, 0, excluded, &mut best),
+            Layout::RowMajor(matrix) => in_blocks(matrix, items.factors, |index, rows, block| {
+                scan_cosines(block, query, rows, index * BLOCK, excluded, &mut best);
+            }),
+        }
+    }
+    best.into_sorted()
+}
+
 /// The score of every row.
 #[must_use]
 pub fn scores(items: Items<'_>, query: &[f32]) -> Vec<f32> {
@@ -99,20 +115,34 @@ pub fn to_block(rows: &[f32], factors: usize, block: &mut [f32]) {
 fn scan_blocks(blocks: &[f32], query: &[f32], rows: usize, first: usize, excluded: &RowSet, best: &mut Best) {
     for (index, block) in blocks.chunks_exact(query.len() * BLOCK).enumerate() {
         let scores = block_scores(block, query);
-        let threshold = best.threshold;
-        let mut beats = 0_u64;
-        for (lane, score) in scores.iter().enumerate() {
-            beats |= u64::from(*score > threshold) << lane;
+        best.consider(&scores, first + index * BLOCK, rows - index * BLOCK, excluded);
+    }
+}
+
+/// The same by cosine.
+#[multiversion(targets("x86_64+avx512f+avx512vl+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
+fn scan_cosines(
+    blocks: &[f32],
+    query: &[f32],
+    rows: usize,
+    first: usize,
+    excluded: &RowSet,
+    best: &mut Best,
+) {
+    let length = query.iter().fold(0.0, |sum: f32, q| q.mul_add(*q, sum)).sqrt();
+    for (index, block) in blocks.chunks_exact(query.len() * BLOCK).enumerate() {
+        let mut scores = block_scores(block, query);
+        let mut squares = [0.0_f32; BLOCK];
+        for column in block.as_chunks::<BLOCK>().0 {
+            for lane in 0..BLOCK {
+                squares[lane] = column[lane].mul_add(column[lane], squares[lane]);
+            }
         }
-        if beats == 0 && best.is_full() {
-            continue;
+        for lane in 0..BLOCK {
+            let cosine = scores[lane] / (length * squares[lane].sqrt());
+            scores[lane] = if cosine.is_finite() { cosine.clamp(-1.0, 1.0) } else { 0.0 };
         }
-        let row = index * BLOCK;
-        let lanes = (rows - row).min(BLOCK);
-        let present = u64::MAX >> (BLOCK - lanes);
-        let candidates = if best.is_full() { beats } else { u64::MAX };
-        let lanes = candidates & present & !excluded.word((first + row) / BLOCK);
-        best.offer_block((first + row) as Row, &scores, lanes);
+        best.consider(&scores, first + index * BLOCK, rows - index * BLOCK, excluded);
     }
 }
 
@@ -151,6 +181,22 @@ impl Best {
 
     fn is_full(&self) -> bool {
         self.heap.len() == self.room
+    }
+
+    /// Takes what is good enough of a block whose first row is `first`, and of which `rows` rows or more are there.
+    #[inline(always)]
+    fn consider(&mut self, scores: &[f32; BLOCK], first: usize, rows: usize, excluded: &RowSet) {
+        let threshold = self.threshold;
+        let mut beats = 0_u64;
+        for (lane, score) in scores.iter().enumerate() {
+            beats |= u64::from(*score > threshold) << lane;
+        }
+        if beats == 0 && self.is_full() {
+            return;
+        }
+        let present = u64::MAX >> (BLOCK - rows.min(BLOCK));
+        let candidates = if self.is_full() { beats } else { u64::MAX };
+        self.offer_block(first as Row, scores, candidates & present & !excluded.word(first / BLOCK));
     }
 
     /// Offers the lanes of a block, rows ascending: one that equals the worst kept has the larger row and stays out.
@@ -265,6 +311,9 @@ mod tests {
             for layout in [Layout::RowMajor(matrix), Layout::Blocked(&blocks)] {
                 let items = Items { layout, factors, rows };
                 prop_assert_eq!(&bits(&top_k(items, query, k, &excluded)), &expected);
+                let nearest = top_k_by_cosine(items, query, k, &excluded);
+                prop_assert!(nearest.iter().all(|s| (-1.0..=1.0).contains(&s.score) && !excluded.contains(s.row)));
+                prop_assert!(nearest.is_sorted_by(|a, b| a.score > b.score || (a.score == b.score && a.row < b.row)));
                 let all: Vec<u32> = scores(items, query).iter().map(|s| s.to_bits()).collect();
                 let defined = matrix.chunks_exact(factors).map(|v| score(query, v).to_bits());
                 prop_assert!(all.into_iter().eq(defined) || matrix.iter().chain(query).any(|v| !v.is_finite()));

@@ -2,13 +2,17 @@
 
 mod diversity;
 mod history;
+mod lookup;
 mod present;
+mod rank;
 mod validate;
 
 use std::path::Path;
 use std::time::Instant;
 
-use crate::api::recommendation::{HistoryReceipt, ModelReceipt, ProfileSource, Reason, Receipt, Rung};
+use crate::api::recommendation::{
+    DeadlineMs, HistoryReceipt, ModelReceipt, ProfileSource, Reason, Receipt, Rung,
+};
 use crate::api::{Answer, RecommendationRequest};
 use crate::catalogue::RowSet;
 use crate::model::{Artifact, ArtifactError, Scored, Taste};
@@ -76,31 +80,35 @@ impl Recommending {
         let candidates = self.candidates(&history, request, k, &excluded);
         let items = candidates.items.iter().zip(1..);
         let items = items.map(|(item, rank)| present::item(catalogue, *item, rank)).collect();
-        let mut answer = Answer {
-            request_id,
-            items,
-            receipt: Receipt {
-                rung: candidates.rung,
-                reason: candidates.reason,
-                model: self.model.clone(),
-                profile: if request.history.as_slice().is_empty() {
-                    ProfileSource::None
-                } else {
-                    ProfileSource::Request
-                },
-                history: HistoryReceipt { used: history.known, unknown: history.unknown },
-                degraded: candidates.reason.into_iter().collect(),
-                elapsed_ms: 0.0,
-                deadline_ms: request.deadline_ms.get(),
-            },
-        };
+        let receipt = self.receipt(candidates.rung, candidates.reason, &history, request.deadline_ms);
+        let mut answer = Answer { request_id, items, receipt };
         if let (true, Some(taste)) = (request.explain, &candidates.taste) {
             for (item, scored) in answer.items.iter_mut().zip(&candidates.items) {
                 present::explain(item, &taste.contributions(scored.row), &history.attractions, catalogue);
             }
         }
-        answer.receipt.elapsed_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+        answer.receipt.elapsed_ms = elapsed_ms(started);
         answer
+    }
+
+    fn receipt(
+        &self,
+        rung: Rung,
+        reason: Option<Reason>,
+        history: &KnownHistory,
+        deadline: DeadlineMs,
+    ) -> Receipt {
+        let given = history.known + history.unknown > 0;
+        Receipt {
+            rung,
+            reason,
+            model: self.model.clone(),
+            profile: if given { ProfileSource::Request } else { ProfileSource::None },
+            history: HistoryReceipt { used: history.known, unknown: history.unknown },
+            degraded: reason.into_iter().collect(),
+            elapsed_ms: 0.0,
+            deadline_ms: deadline.get(),
+        }
     }
 
     /// The best rung's candidates that hold as an output.
@@ -148,6 +156,11 @@ impl Recommending {
         let allowed = rows.filter(|&row| (row as usize) < catalogue.len() && !excluded.contains(row));
         allowed.take(count).map(|row| Scored { row, score: catalogue.popularity(row) as f32 }).collect()
     }
+}
+
+/// Milliseconds since then, to the microsecond.
+fn elapsed_ms(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 #[cfg(test)]

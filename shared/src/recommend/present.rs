@@ -1,11 +1,23 @@
 //! Rows become items with titles, and contributions become reasons.
 
+use crate::api::items::Item;
 use crate::api::recommendation::{Because, RecommendedItem};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Row};
 use crate::model::{Attraction, Scored};
 
 /// How many items of the history an explanation names.
 const BECAUSE_LIMIT: usize = 5;
+
+/// A row as the catalogue has it.
+pub(super) fn catalogue_item(catalogue: &Catalogue, row: Row) -> Item {
+    Item {
+        item_id: catalogue.id(row).unwrap_or_default().to_owned(),
+        title: catalogue.title(row).map(str::to_owned),
+        year: catalogue.year(row),
+        genres: catalogue.genres(row).into_iter().map(str::to_owned).collect(),
+        popularity: catalogue.popularity(row),
+    }
+}
 
 /// An item of an answer, not explained yet.
 pub(super) fn item(catalogue: &Catalogue, scored: Scored, rank: u32) -> RecommendedItem {

@@ -1,0 +1,12 @@
+//! The Lambda binary of `POST /v1/rankings`.
+
+use std::{error::Error, process::ExitCode, sync::Arc};
+
+use shared::{api::http, config::ModelSettings, lambda, recommend::Recommending};
+
+fn main() -> ExitCode {
+    lambda::serve(|| -> Result<_, Box<dyn Error>> {
+        let recommending = Arc::new(Recommending::open(&ModelSettings::from_env()?.dir)?);
+        Ok(http::finish(rank::router(recommending)))
+    })
+}
