@@ -22,6 +22,7 @@ pub mod config;
 pub mod lambda;
 pub mod model;
 pub mod recommend;
+pub mod store;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::checker::{Check, Checker};
@@ -91,47 +91,122 @@ impl Time {
         self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        Self::from_millis(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+    /// Now, by the clock of this machine; a clock outside of 1990 to 2099 is taken for the nearer end.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond().clamp(EARLIEST_MS, LATEST_MS - 1))
     }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_millis(GivenTime::parse(text)?.millis())
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: as text, later times are greater.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
+        write!(f, "{timestamp:.3}")
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A moment of any year, where one that is out of range is not the whole request's fault: RFC 3339 or epoch milliseconds
+/// on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenTime(i64);
+
+const GIVEN_TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds";
+
+impl GivenTime {
+    /// Epoch milliseconds.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+    }
+}
+
+/// Reads RFC 3339 or epoch milliseconds.
+fn time<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    rule: &'static str,
+    of_text: fn(&str) -> Option<T>,
+    of_millis: fn(i64) -> Option<T>,
+) -> Result<T, D::Error> {
+    struct TimeVisitor<T> {
+        rule: &'static str,
+        of_text: fn(&str) -> Option<T>,
+        of_millis: fn(i64) -> Option<T>,
+    }
+    impl<T> Visitor<'_> for TimeVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a time: RFC 3339 or epoch milliseconds")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.of_text)(text).ok_or_else(|| E::custom(self.rule))
+        }
+
+        fn visit_i64<E: de::Error>(self, millis: i64) -> Result<T, E> {
+            (self.of_millis)(millis).ok_or_else(|| E::custom(self.rule))
+        }
+
+        fn visit_u64<E: de::Error>(self, millis: u64) -> Result<T, E> {
+            i64::try_from(millis).ok().and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
+        }
+    }
+    deserializer.deserialize_any(TimeVisitor { rule, of_text, of_millis })
 }
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TimeVisitor;
-        impl Visitor<'_> for TimeVisitor {
-            type Value = Time;
+        time(deserializer, TIME_RULE, Self::parse, Self::from_millis)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time: RFC 3339 or epoch milliseconds")
-            }
+impl<'de> Deserialize<'de> for GivenTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        time(deserializer, GIVEN_TIME_RULE, Self::parse, |millis| Some(Self(millis)))
+    }
+}
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                Time::parse(text).ok_or_else(|| E::custom(TIME_RULE))
-            }
-
-            fn visit_i64<E: de::Error>(self, millis: i64) -> Result<Time, E> {
-                Time::from_millis(millis).ok_or_else(|| E::custom(TIME_RULE))
-            }
-
-            fn visit_u64<E: de::Error>(self, millis: u64) -> Result<Time, E> {
-                i64::try_from(millis).ok().and_then(Time::from_millis).ok_or_else(|| E::custom(TIME_RULE))
-            }
-        }
-        deserializer.deserialize_any(TimeVisitor)
+fn check_time<T>(
+    value: &Value,
+    checker: &mut Checker,
+    rule: &'static str,
+    of_text: fn(&str) -> Option<T>,
+    of_millis: fn(i64) -> Option<T>,
+) {
+    let time = match value {
+        Value::String(text) => of_text(text),
+        Value::Number(number) => number.as_i64().and_then(of_millis),
+        other => return checker.wrong_type(other, "a string or an integer"),
+    };
+    if time.is_none() {
+        checker.fault(FaultCode::InvalidTime, rule);
     }
 }
 
 impl Check for Time {
     fn check(value: &Value, checker: &mut Checker) {
-        let time = match value {
-            Value::String(text) => Self::parse(text),
-            Value::Number(number) => number.as_i64().and_then(Self::from_millis),
-            other => return checker.wrong_type(other, "a string or an integer"),
-        };
-        if time.is_none() {
-            checker.fault(FaultCode::InvalidTime, TIME_RULE);
-        }
+        check_time(value, checker, TIME_RULE, Self::parse, Self::from_millis);
+    }
+}
+
+impl Check for GivenTime {
+    fn check(value: &Value, checker: &mut Checker) {
+        check_time(value, checker, GIVEN_TIME_RULE, Self::parse, |millis| Some(Self(millis)));
     }
 }
 
@@ -160,7 +235,7 @@ struct Entry {
     occurred_at: Option<Time>,
 }
 
-const RATING_NEEDS_VALUE: &str = "a rating needs a value from 0.5 to 5";
+pub(super) const RATING_NEEDS_VALUE: &str = "a rating needs a value from 0.5 to 5";
 
 impl TryFrom<Entry> for HistoryEntry {
     type Error = &'static str;

@@ -72,6 +72,10 @@ id! {
     ItemId
 }
 id! {
+    /// The id of an event among those of its user.
+    EventId
+}
+id! {
     /// The id of a user. Its `Debug` does not show it: ids of people stay out of logs.
     UserId
 }
@@ -79,6 +83,13 @@ id! {
 impl fmt::Debug for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ItemId({:?})", self.0)
+    }
+}
+
+/// An event's id is the caller's and may be made of its user's.
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventId(..)")
     }
 }
 

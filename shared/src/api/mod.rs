@@ -6,6 +6,7 @@
 mod checker;
 pub mod entries;
 pub mod error;
+pub mod events;
 pub mod history;
 pub mod http;
 pub mod id;
@@ -14,11 +15,12 @@ mod number;
 mod object;
 pub mod ranking;
 pub mod recommendation;
+pub mod users;
 
 pub use checker::{Check, Checker};
 pub use error::{Fault, FaultCode, Problem, ProblemCode};
 pub use history::{EventType, HistoryEntry};
-pub use id::{ItemId, UserId};
+pub use id::{EventId, ItemId, UserId};
 pub use recommendation::{Answer, RecommendationRequest};
 
 use serde::de::DeserializeOwned;

@@ -1,6 +1,6 @@
 //! Numbers with a range: [`BoundedInt`] and [`BoundedFloat`].
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::checker::{Check, Checker};
@@ -60,7 +60,8 @@ impl<const MIN: u64, const MAX: u64> Check for BoundedInt<MIN, MAX> {
 }
 
 /// A number between `MIN` / 10 and `MAX` / 10, both included.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
 pub struct BoundedFloat<const MIN: u32, const MAX: u32>(f32);
 
 impl<const MIN: u32, const MAX: u32> BoundedFloat<MIN, MAX> {
