@@ -11,6 +11,7 @@ use std::sync::Arc;
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::{StreamExt, stream};
+use serde_dynamo::AttributeValue;
 use shared::api::UserId;
 use shared::api::history::Time;
 use shared::store::table::{EVENT, EventItem, SORT_KEY};
@@ -83,8 +84,9 @@ impl Change {
 /// The change that a record tells of; `None` where it is none to a person's events, or an event whose time was up.
 fn read(record: EventRecord, now: Time) -> Result<Option<Change>, StoreError> {
     let change = record.change;
-    let key = change.keys.get(SORT_KEY).and_then(|key| key.as_s().ok().cloned());
-    let key = key.ok_or_else(|| StoreError::new("a record without a sort key"))?;
+    let Some(AttributeValue::S(key)) = change.keys.get(SORT_KEY) else {
+        return Err(StoreError::new("a record without a sort key"));
+    };
     if !key.starts_with(EVENT) {
         return Ok(None);
     }
@@ -95,10 +97,7 @@ fn read(record: EventRecord, now: Time) -> Result<Option<Change>, StoreError> {
     Ok(Some(Change::Put(EventItem::from_item(change.new_image)?.into_event())))
 }
 
-fn fail(
-    response: &mut DynamoDbEventResponse,
-    sequence_numbers: impl IntoIterator<Item = Option<String>>,
-) {
+fn fail(response: &mut DynamoDbEventResponse, sequence_numbers: impl IntoIterator<Item = Option<String>>) {
     response.batch_item_failures.extend(sequence_numbers.into_iter().map(|sequence_number| {
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = sequence_number;

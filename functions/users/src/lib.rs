@@ -44,12 +44,14 @@ async fn events(
     id: RequestId,
     request: Request,
 ) -> Response {
-    let outcome = events_of(store, user, &request).await;
+    let outcome = match http::query(&request, &["limit"]) {
+        Ok(query) => events_of(store, user, query).await,
+        Err(problem) => Err(problem),
+    };
     http::reply(outcome, id)
 }
 
-async fn events_of(store: Store, user: String, request: &Request) -> Result<UserEvents, Problem> {
-    let query: UserEventsQuery = http::query(request, &["limit"])?;
+async fn events_of(store: Store, user: String, query: UserEventsQuery) -> Result<UserEvents, Problem> {
     let (store, user) = (store.ok_or_else(Problem::no_store)?, user_id(user)?);
     let limit = query.limit.get() as usize;
     let page = store.events(&user, query.cursor.as_ref(), limit).await.map_err(unavailable)?;
@@ -73,7 +75,7 @@ async fn erasure_of(store: Store, user: String, id: &RequestId) -> Result<Erased
 }
 
 fn user_id(text: String) -> Result<UserId, Problem> {
-    UserId::try_from(text).map_err(|_| Problem::invalid_path_id())
+    UserId::try_from(text).map_err(|error| Problem::invalid_path_id(&error))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]

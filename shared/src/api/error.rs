@@ -5,6 +5,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
+use super::id::InvalidId;
+
+/// The status of what is kept now and takes effect soon.
+pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
+
 /// What kind of problem it is. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +34,8 @@ pub enum ProblemCode {
     HostNotAllowed,
     /// The body could not be read to its end.
     IncompleteBody,
+    /// The store that the answer needs can't be reached, or there is none.
+    StoreUnavailable,
     /// A fault of ours; the log has the rest under the request id.
     Internal,
 }
@@ -48,6 +55,7 @@ impl ProblemCode {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
             Self::IncompleteBody => "incomplete_body",
+            Self::StoreUnavailable => "store_unavailable",
             Self::Internal => "internal",
         }
     }
@@ -68,6 +76,8 @@ impl ProblemCode {
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
             }
+            // Not a 5xx: nothing is wrong with this service, and who asks again is answered.
+            Self::StoreUnavailable => (StatusCode::FAILED_DEPENDENCY, "The store can't be reached"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
         }
     }
@@ -111,6 +121,9 @@ pub struct Fault {
 /// A body of 256 KiB can hold some 40,000 one-letter unknown fields; a reply listing them all would pass the 6 MB
 /// that Lambda may return. The first thousand are listed and the others counted.
 const FAULTS_LISTED: usize = 1_000;
+
+/// When to ask again whatever needs the store: long enough for a connection to be made anew.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A problem document. [`IntoResponse`] makes the reply of it.
 #[derive(Clone, Debug)]
@@ -184,6 +197,25 @@ impl Problem {
         }
     }
 
+    /// The store failed, so that there is nothing true to answer.
+    #[must_use]
+    pub fn store_unavailable(detail: &str) -> Self {
+        Self::new(ProblemCode::StoreUnavailable, detail)
+    }
+
+    /// There is no store to ask.
+    #[must_use]
+    pub fn no_store() -> Self {
+        Self::store_unavailable("this service runs without a store: nothing is kept about anybody")
+    }
+
+    /// The id in the path is none.
+    #[must_use]
+    pub fn invalid_path_id(error: &InvalidId) -> Self {
+        let fault = Fault { pointer: "/id".into(), code: FaultCode::InvalidId, detail: error.to_string() };
+        Self::invalid_request(vec![fault])
+    }
+
     /// The same, of the request with this id.
     #[must_use]
     pub fn of_request(self, request_id: String) -> Self {
@@ -202,6 +234,10 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        if self.code == ProblemCode::StoreUnavailable {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::convert::Infallible;
 
 use super::checker::Check;
-use super::error::{Fault, FaultCode, Problem, ProblemCode};
+use super::error::{ACCEPTED, Fault, FaultCode, Problem, ProblemCode};
 
 /// Largest body in bytes. The largest valid request (500 history objects of about 240 bytes, 500 ids to leave out of
 /// 131 bytes each, 128 genres) is about 200 KB; 256 KiB holds it with its white space.
@@ -139,6 +139,14 @@ pub fn query<T: DeserializeOwned + Check>(request: &Request<Body>, numbers: &[&s
         object.insert(name, number.map_or(Value::String(text), Value::Number));
     }
     super::parse_value(&Value::Object(object))
+}
+
+/// The same for what is kept now and takes effect soon.
+pub fn accepted<T: Serialize>(outcome: Result<T, Problem>, request_id: RequestId) -> Response {
+    match outcome {
+        Ok(value) => (ACCEPTED, Json(value)).into_response(),
+        Err(problem) => reply::<()>(Err(problem), request_id),
+    }
 }
 
 /// The reply to a handler's outcome; problems carry the request's id.

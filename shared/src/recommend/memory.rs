@@ -89,3 +89,82 @@ impl LastSeen {
         recent.map(|(_, history)| Arc::clone(history)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::api::history::Time;
+    use crate::store::{Profile, StoreError, StoredProfile};
+
+    const ANSWERS: u8 = 0;
+    const FAILS: u8 = 1;
+    const HANGS: u8 = 2;
+
+    /// Knows one film of everybody, or fails, or never answers.
+    #[derive(Debug, Default)]
+    struct Store {
+        mood: AtomicU8,
+    }
+
+    #[async_trait]
+    impl Profiles for Store {
+        async fn profile(&self, _: &UserId) -> Result<Option<StoredProfile>, StoreError> {
+            match self.mood.load(Ordering::Relaxed) {
+                ANSWERS => {
+                    let profile: Profile = serde_json::from_str(
+                        r#"{"i": [["alpha", "like", null, "2020-01-01T00:00:00Z", "e1"]]}"#,
+                    )
+                    .unwrap();
+                    Ok(Some(StoredProfile { profile, changed_at: Time::now() }))
+                }
+                FAILS => Err(StoreError::new("gone")),
+                _ => std::future::pending().await,
+            }
+        }
+    }
+
+    fn user(id: &str) -> UserId {
+        UserId::try_from(id.to_owned()).unwrap()
+    }
+
+    async fn recall(memory: &Memory, id: &str) -> (usize, bool) {
+        let remembered = memory.recall(Some(&user(id)), DeadlineMs::clamped(20)).await;
+        (remembered.history.len(), remembered.unavailable)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_or_hangs_leaves_what_was_last_seen_and_says_so() {
+        let store = Arc::new(Store::default());
+        let memory = Memory::new(Some(Arc::clone(&store) as _));
+        assert_eq!(recall(&memory, "ada").await, (1, false));
+        for mood in [FAILS, HANGS] {
+            store.mood.store(mood, Ordering::Relaxed);
+            assert_eq!(recall(&memory, "ada").await, (1, true), "last seen");
+            assert_eq!(recall(&memory, "bob").await, (0, true), "never seen");
+        }
+        store.mood.store(ANSWERS, Ordering::Relaxed);
+        assert_eq!(recall(&memory, "bob").await, (1, false));
+    }
+
+    #[tokio::test]
+    async fn without_a_store_or_a_name_nothing_is_known_and_nothing_is_wrong() {
+        let memory = Memory::new(None);
+        assert_eq!(recall(&memory, "ada").await, (0, false));
+        let memory = Memory::new(Some(Arc::new(Store { mood: AtomicU8::new(FAILS) })));
+        let remembered = memory.recall(None, DeadlineMs::clamped(20)).await;
+        assert_eq!(remembered, Remembered::default());
+    }
+
+    #[test]
+    fn no_more_people_are_kept_than_fit() {
+        let last_seen = LastSeen::default();
+        for number in 0..=LAST_SEEN.get() {
+            last_seen.keep(user(&format!("u{number}")), Vec::new());
+        }
+        assert_eq!(last_seen.0.lock().unwrap().len(), LAST_SEEN.get());
+    }
+}
