@@ -12,12 +12,12 @@ use lambda_http::request::RequestContext;
 use crate::api::http::RequestId;
 use crate::telemetry::{self, Audience};
 
-/// Builds a function's router and serves it until Lambda ends the environment. What `router` can't build is a broken
+/// Builds a function's router and serves it, with a line of the log for each request, until Lambda ends the environment. What `router` can't build is a broken
 /// deployment: one log line says why, and the process ends, so that the release before stays in service.
 pub fn serve(router: impl FnOnce() -> Result<Router, Box<dyn Error>>) -> ExitCode {
     let started = telemetry::start(Audience::Machines).map_err(|error| error.to_string());
     let router = match started.and_then(|()| router().map_err(|error| error.to_string())) {
-        Ok(router) => router.layer(middleware::from_fn(adopt_request_id)),
+        Ok(router) => telemetry::logged(router).layer(middleware::from_fn(adopt_request_id)),
         Err(error) => {
             tracing::error!(error, "the function can't start");
             return ExitCode::FAILURE;

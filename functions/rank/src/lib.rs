@@ -10,7 +10,6 @@ use shared::api::Problem;
 use shared::api::http::{self, RequestId};
 use shared::api::ranking::{RankingAnswer, RankingRequest};
 use shared::recommend::Recommending;
-use shared::telemetry;
 
 /// The route, over a model that lives as long as the process.
 pub fn router(recommending: Arc<Recommending>) -> Router {
@@ -19,8 +18,7 @@ pub fn router(recommending: Arc<Recommending>) -> Router {
 
 async fn rank(State(recommending): State<Arc<Recommending>>, id: RequestId, request: Request) -> Response {
     let outcome = answer(&recommending, &id, request).await;
-    telemetry::request("POST /v1/rankings", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
+    http::reply_with_receipt(outcome, id)
 }
 
 async fn answer(

@@ -9,7 +9,6 @@ use axum::routing::post;
 use shared::api::http::{self, RequestId};
 use shared::api::{Answer, Problem, RecommendationRequest};
 use shared::recommend::Recommending;
-use shared::telemetry;
 
 /// The route; it is mounted on `recommending`, which lives as long as the process.
 pub fn router(recommending: Arc<Recommending>) -> Router {
@@ -22,8 +21,7 @@ async fn recommend(
     request: Request,
 ) -> Response {
     let outcome = answer(&recommending, &id, request).await;
-    telemetry::request("POST /v1/recommendations", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
+    http::reply_with_receipt(outcome, id)
 }
 
 async fn answer(recommending: &Recommending, id: &RequestId, request: Request) -> Result<Answer, Problem> {

@@ -1,6 +1,7 @@
 //! Errors on the wire: RFC 9457 `application/problem+json` with a stable `code`. The only place that names HTTP
 //! status codes.
 
+use axum::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
@@ -112,7 +113,7 @@ pub struct Fault {
 /// that Lambda may return. The first thousand are listed and the others counted.
 const FAULTS_LISTED: usize = 1_000;
 
-/// A problem document. [`IntoResponse`] makes the reply of it.
+/// A problem document. [`IntoResponse`] makes the reply of it, whose extensions hold the code.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// What kind of problem it is.
@@ -202,6 +203,6 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response()
     }
 }

@@ -15,6 +15,7 @@ mod number;
 mod object;
 pub mod ranking;
 pub mod recommendation;
+mod trace;
 pub mod users;
 
 pub use checker::{Check, Checker};
