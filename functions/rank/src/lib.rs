@@ -10,7 +10,6 @@ use shared::api::Problem;
 use shared::api::http::{self, RequestId};
 use shared::api::ranking::{RankingAnswer, RankingRequest};
 use shared::recommend::{Memory, Recommending};
-use shared::telemetry;
 
 /// The route, over a model and a memory of people that live as long as the process.
 pub fn router(recommending: Arc<Recommending>, memory: Arc<Memory>) -> Router {
@@ -21,8 +20,7 @@ type Shared = (Arc<Recommending>, Arc<Memory>);
 
 async fn rank(State(state): State<Shared>, id: RequestId, request: Request) -> Response {
     let outcome = answer(&state, &id, request).await;
-    telemetry::request("POST /v1/rankings", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
+    http::reply_with_receipt(outcome, id)
 }
 
 async fn answer(

@@ -9,7 +9,6 @@ use axum::routing::post;
 use shared::api::http::{self, RequestId};
 use shared::api::{Answer, Problem, RecommendationRequest};
 use shared::recommend::{Memory, Recommending};
-use shared::telemetry;
 
 /// The route, over a model and a memory of people that live as long as the process.
 pub fn router(recommending: Arc<Recommending>, memory: Arc<Memory>) -> Router {
@@ -20,8 +19,7 @@ type Shared = (Arc<Recommending>, Arc<Memory>);
 
 async fn recommend(State(state): State<Shared>, id: RequestId, request: Request) -> Response {
     let outcome = answer(&state, &id, request).await;
-    telemetry::request("POST /v1/recommendations", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
+    http::reply_with_receipt(outcome, id)
 }
 
 async fn answer(

@@ -1,6 +1,7 @@
 //! Errors on the wire: RFC 9457 `application/problem+json` with a stable `code`. The only place that names HTTP
 //! status codes.
 
+use axum::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
@@ -125,7 +126,7 @@ const FAULTS_LISTED: usize = 1_000;
 /// When to ask again whatever needs the store: long enough for a connection to be made anew.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// A problem document. [`IntoResponse`] makes the reply of it.
+/// A problem document. [`IntoResponse`] makes the reply of it, whose extensions hold the code.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// What kind of problem it is.
@@ -234,7 +235,7 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response();
         if self.code == ProblemCode::StoreUnavailable {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }

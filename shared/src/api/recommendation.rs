@@ -280,6 +280,20 @@ pub enum ProfileSource {
     Unavailable,
 }
 
+impl ProfileSource {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Request => "request",
+            Self::Both => "both",
+            Self::None => "none",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// The part of every answer that says where it came from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
@@ -299,6 +313,18 @@ pub struct Receipt {
     pub elapsed_ms: f64,
     /// Milliseconds that were asked for.
     pub deadline_ms: u64,
+}
+
+/// An answer that says where it came from.
+pub trait Receipted {
+    /// The receipt, when the rest has been sent.
+    fn into_receipt(self) -> Receipt;
+}
+
+impl Receipted for Answer {
+    fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
 }
 
 /// Which model answered.

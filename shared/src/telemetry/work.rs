@@ -1,0 +1,1 @@
+//! Lines about what is no request.
