@@ -55,6 +55,11 @@ pub(crate) fn of_function(function: &str) -> impl Iterator<Item = &'static Case>
     CASES.iter().filter(move |case| case.name.split('/').next() == Some(function))
 }
 
+/// The case of this name.
+pub(crate) fn case(name: &str) -> &'static Case {
+    CASES.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no event {name}"))
+}
+
 /// Every file of `events/`.
 pub(crate) const CASES: &[Case] = &[
     Case { name: "health/health", check: |reply| alive(reply) },

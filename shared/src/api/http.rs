@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
+use tracing::Instrument;
 
 use super::checker::Check;
 use super::error::{ACCEPTED, Fault, FaultCode, Problem, ProblemCode};
@@ -90,7 +91,10 @@ async fn identify(mut request: Request, next: Next) -> Response {
     if let Some(trace) = &trace {
         request.extensions_mut().insert(trace.clone());
     }
-    let mut response = next.run(request).await;
+    // Whatever is logged while the request is answered names it; an error's level, so that no filter takes that away.
+    let trace_id = trace.as_ref().map(|trace| trace.0.as_str());
+    let span = tracing::error_span!("request", request_id = id.0, trace_id);
+    let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -10,6 +10,7 @@ use metrique::emf::{Emf, MetricDefinition, MetricDirective};
 use metrique::writer::format::Format;
 use metrique::writer::unit::AsCount;
 use metrique::writer::{Entry, Unit};
+use tracing::Level;
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "Marquee";
@@ -23,8 +24,8 @@ pub(super) trait Record: Entry {
     /// The same for a person.
     fn message(&self) -> &'static str;
 
-    /// Whether it is a fault of ours.
-    fn is_error(&self) -> bool;
+    /// How bad it is.
+    fn level(&self) -> Level;
 
     /// Whether the field `Answers` counts by [`ANSWER_DIMENSIONS`].
     fn is_answer(&self) -> bool {
@@ -87,7 +88,7 @@ impl Emitter {
         let common = Common {
             at,
             timestamp: rfc_3339(at),
-            level: if record.is_error() { "ERROR" } else { "INFO" },
+            level: record.level().as_str(),
             message: record.message(),
             service: &self.service,
         };

@@ -3,6 +3,7 @@
 
 mod emf;
 mod requests;
+mod work;
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -13,6 +14,10 @@ use crate::config::{self, ConfigError};
 use emf::Emitter;
 
 pub use requests::logged;
+pub use work::{Dependency, Folding, authorized, failed, folded};
+
+#[cfg(test)]
+mod tests;
 
 /// Who reads the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,13 @@ use axum::response::Response;
 use metrique::emf::{EntryDimensions, NoMetric, SetEntryDimensions};
 use metrique::writer::Entry;
 use metrique::writer::unit::AsCount;
+use tracing::Level;
 
 use super::EMITTER;
 use super::emf::{Emitter, Record, count};
 use crate::api::ProblemCode;
 use crate::api::http::{RequestId, TraceId};
-use crate::api::recommendation::{ProfileSource, Reason, Receipt, Rung};
+use crate::api::recommendation::{Reason, Receipt};
 
 /// The route of what no route answers. Paths that callers make up may hold anything, and are not logged.
 const UNMATCHED: &str = "unmatched";
@@ -170,9 +171,9 @@ impl<'r> RequestLine<'r> {
 impl<'r> AnswerFields<'r> {
     fn of(receipt: &'r Receipt) -> Self {
         Self {
-            rung: Rung::name(receipt.rung),
+            rung: receipt.rung.name(),
             reason: receipt.reason.map(Reason::name),
-            profile: ProfileSource::name(receipt.profile),
+            profile: receipt.profile.name(),
             degraded: receipt.degraded.iter().map(|reason| reason.name()).collect(),
             model_version: &receipt.model.version,
             elapsed_ms: receipt.elapsed_ms.into(),
@@ -191,8 +192,8 @@ impl Record for RequestLine<'_> {
         }
     }
 
-    fn is_error(&self) -> bool {
-        *self.errors > 0
+    fn level(&self) -> Level {
+        if *self.errors > 0 { Level::ERROR } else { Level::INFO }
     }
 
     fn is_answer(&self) -> bool {
