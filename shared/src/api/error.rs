@@ -27,6 +27,10 @@ pub enum ProblemCode {
     MethodNotAllowed,
     /// The local service was asked under a name that is not its own.
     HostNotAllowed,
+    /// No key, or none that is known: send a valid one.
+    Unauthorized,
+    /// The key is valid and lacks the scope that the route asks for.
+    Forbidden,
     /// The body could not be read to its end.
     IncompleteBody,
     /// A fault of ours; the log has the rest under the request id.
@@ -47,6 +51,8 @@ impl ProblemCode {
             Self::UnknownItem => "unknown_item",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::IncompleteBody => "incomplete_body",
             Self::Internal => "internal",
         }
@@ -68,6 +74,8 @@ impl ProblemCode {
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
             }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "A valid key is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "The key may not be used here"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
         }
     }
@@ -202,6 +210,11 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: it says how to authenticate.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
