@@ -1,7 +1,11 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
+mod secrets;
+
 use std::env;
 use std::path::PathBuf;
+
+pub use secrets::{ErasureSettings, KeysSettings};
 
 /// A variable that can't be read: one sentence naming it.
 #[derive(Debug, thiserror::Error)]
