@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use aws_lambda_events::dynamodb;
-use shared::store::dynamodb::DynamoDb;
+use shared::store::DynamoDb;
 use shared::store::embedded::{Embedded, feed};
 use shared::store::{Events, Folding, Loading, People, Profiles};
 use training::data::Dataset;

@@ -5,6 +5,7 @@ use shared::api::history::{GivenTime, Time};
 use shared::api::http::RequestId;
 use shared::api::{EventId, Problem};
 use shared::store::{Event, Events, Put};
+use shared::telemetry::{self, Dependency};
 
 /// Keeps what can be kept and says of every event what became of it.
 ///
@@ -29,11 +30,11 @@ pub(crate) async fn events(
         }
     }
     let outcomes = store.put(&timely).await;
-    let failures = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    if let Some(failure) = failures.clone().next() {
-        let (failed, of) = (failures.count(), timely.len());
-        tracing::warn!(error = %failure, failed, of, "events could not be kept");
-        if failed == of {
+    let mut failures = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    if let Some(failure) = failures.next() {
+        let failed = 1 + failures.count();
+        telemetry::failed(Dependency::Store, "put", &format_args!("{failed} of {}: {failure}", timely.len()));
+        if failed == timely.len() {
             return Err(Problem::store_unavailable("none of the events could be kept: send them again"));
         }
     }

@@ -56,7 +56,8 @@ async fn an_event_is_kept_once_and_a_retry_is_a_duplicate() {
 #[tokio::test]
 async fn a_time_out_of_range_is_refused_by_index_and_its_neighbours_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let event = |time: Value| json!({"user_id": "ada", "item_id": "alien", "type": "view", "occurred_at": time});
+    let event =
+        |time: Value| json!({"user_id": "ada", "item_id": "alien", "type": "view", "occurred_at": time});
     let events = json!([
         event(json!("2099-01-01T00:00:00Z")),
         event(json!("1990-01-01T00:00:00Z")),
@@ -87,9 +88,7 @@ async fn what_was_done_before_an_erasure_is_refused_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.erase(&"ada".to_owned().try_into().unwrap(), Time::now()).await.unwrap();
-    let event = |user: &str| {
-        json!({"user_id": user, "item_id": "alien", "type": "view", "occurred_at": "2020-01-01T00:00:00Z"})
-    };
+    let event = |user: &str| json!({"user_id": user, "item_id": "alien", "type": "view", "occurred_at": "2020-01-01T00:00:00Z"});
     let (_, answer) = post(Some(Arc::new(store)), json!([event("ada"), event("bob")])).await;
     assert_eq!((indices(&answer["accepted"]), codes(&answer)), (vec![1], vec![(0, "erased")]));
 }
@@ -102,7 +101,8 @@ struct Failing(&'static str);
 impl Events for Failing {
     async fn put(&self, events: &[Event]) -> Vec<Result<Put, StoreError>> {
         let fails = |event: &Event| event.user_id.as_str() == self.0;
-        let outcome = |event| if fails(event) { Err(StoreError::new("throttled")) } else { Ok(Put::Accepted) };
+        let outcome =
+            |event| if fails(event) { Err(StoreError::new("throttled")) } else { Ok(Put::Accepted) };
         events.iter().map(outcome).collect()
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -16,13 +17,14 @@ use shared::api::UserId;
 use shared::api::history::Time;
 use shared::store::table::{EVENT, EventItem, SORT_KEY};
 use shared::store::{self, Event, Folding, StoreError};
+use shared::telemetry;
 
 /// How many people's folds run at a time: each is a few calls that wait for the table.
 const AT_A_TIME: usize = 16;
 
 /// Folds a batch of records; the answer names those that have to come again.
 pub async fn handle(event: StreamEvent, store: &Arc<dyn Folding>) -> DynamoDbEventResponse {
-    let now = Time::now();
+    let (started, now) = (Instant::now(), Time::now());
     let mut response = DynamoDbEventResponse::default();
     let mut people: BTreeMap<UserId, Person> = BTreeMap::new();
     let records = event.records.len();
@@ -37,16 +39,20 @@ pub async fn handle(event: StreamEvent, store: &Arc<dyn Folding>) -> DynamoDbEve
             }
         }
     }
+    let events: usize = people.values().map(|person| person.put.len() + person.removed.len()).sum();
     let folds = people.into_iter().map(|(user, person)| async move {
         let folded = store::fold(store.as_ref(), &user, &person.put, &person.removed, now).await;
         folded.map_err(|error| (person.sequence_numbers, error))
     });
     let folds: Vec<_> = stream::iter(folds).buffer_unordered(AT_A_TIME).collect().await;
+    let mut folded = events;
     for (sequence_numbers, error) in folds.into_iter().filter_map(Result::err) {
+        folded -= sequence_numbers.len();
         tracing::warn!(records = sequence_numbers.len(), %error, "a fold has to be tried again");
         fail(&mut response, sequence_numbers);
     }
-    tracing::info!(records, failed = response.batch_item_failures.len(), "folded");
+    let failed = response.batch_item_failures.len();
+    telemetry::folded(&telemetry::Folding { records, folded, failed, elapsed: started.elapsed() });
     response
 }
 

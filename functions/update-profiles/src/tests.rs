@@ -54,7 +54,10 @@ async fn a_poison_record_is_reported_alone_and_the_others_are_done() {
         record(6, "INSERT", image("cyd", "e1", "dislike")),
     ];
     assert_eq!(failures(&store, records).await, ["2", "3", "4"]);
-    assert_eq!((known(&store, "ada").await, known(&store, "bob").await, known(&store, "cyd").await), (1, 0, 1));
+    assert_eq!(
+        (known(&store, "ada").await, known(&store, "bob").await, known(&store, "cyd").await),
+        (1, 0, 1)
+    );
 }
 
 #[tokio::test]

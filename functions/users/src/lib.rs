@@ -11,6 +11,7 @@ use shared::api::http::{self, RequestId};
 use shared::api::users::{ErasedUser, KnownEntry, KnownEvent, Removed, User, UserEvents, UserEventsQuery};
 use shared::api::{Problem, UserId};
 use shared::store::{Event, People, ProfileEntry, StoreError};
+use shared::telemetry::{self, Dependency};
 
 type Store = Option<Arc<dyn People>>;
 
@@ -80,7 +81,7 @@ fn user_id(text: String) -> Result<UserId, Problem> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn unavailable(error: StoreError) -> Problem {
-    tracing::warn!(%error, "the store failed");
+    telemetry::failed(Dependency::Store, "user", &error);
     Problem::store_unavailable("nothing is known and nothing was promised: ask again")
 }
 

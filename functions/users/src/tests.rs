@@ -63,7 +63,9 @@ async fn what_is_held_is_shown_and_after_an_erasure_nothing_is() {
 async fn bad_input_is_told_with_every_fault() {
     let folder = tempfile::tempdir().unwrap();
     let store: Store = Some(Arc::new(Embedded::open(&folder.path().join("store")).unwrap()));
-    for (method, path) in [("GET", "/v1/users/_ada"), ("DELETE", "/v1/users/_ada"), ("GET", "/v1/users/_/events")] {
+    for (method, path) in
+        [("GET", "/v1/users/_ada"), ("DELETE", "/v1/users/_ada"), ("GET", "/v1/users/_/events")]
+    {
         let (status, problem) = ask(store.clone(), method, path).await;
         assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/id")), "{problem}");
     }

@@ -33,6 +33,10 @@ pub enum ProblemCode {
     MethodNotAllowed,
     /// The local service was asked under a name that is not its own.
     HostNotAllowed,
+    /// No key, or none that is known: send a valid one.
+    Unauthorized,
+    /// The key is valid and lacks the scope that the route asks for.
+    Forbidden,
     /// The body could not be read to its end.
     IncompleteBody,
     /// The store that the answer needs can't be reached, or there is none.
@@ -55,6 +59,8 @@ impl ProblemCode {
             Self::UnknownItem => "unknown_item",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::IncompleteBody => "incomplete_body",
             Self::StoreUnavailable => "store_unavailable",
             Self::Internal => "internal",
@@ -77,6 +83,8 @@ impl ProblemCode {
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
             }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "A valid key is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "The key may not be used here"),
             // Not a 5xx: nothing is wrong with this service, and who asks again is answered.
             Self::StoreUnavailable => (StatusCode::FAILED_DEPENDENCY, "The store can't be reached"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
@@ -235,9 +243,15 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        let mut response = (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response();
+        let headers = response.headers_mut();
         if self.code == ProblemCode::StoreUnavailable {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: it says how to authenticate.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

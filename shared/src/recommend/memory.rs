@@ -9,6 +9,7 @@ use lru::LruCache;
 use crate::api::recommendation::DeadlineMs;
 use crate::api::{HistoryEntry, UserId};
 use crate::store::Profiles;
+use crate::telemetry::{self, Dependency};
 
 /// The part of a request's deadline that its profile may take: what is left is many times what answering takes.
 const SLICE: f64 = 0.4;
@@ -60,7 +61,7 @@ impl Memory {
             Ok(Err(_)) => "the read ended without a result".to_owned(),
             Err(_) => format!("no profile within {} ms", budget.as_millis()),
         };
-        tracing::warn!(error = failure, "a profile is not available");
+        telemetry::failed(Dependency::Store, "profile", &failure);
         Remembered { history: self.last_seen.of(user), unavailable: true }
     }
 }
