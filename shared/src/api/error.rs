@@ -6,6 +6,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
+use super::id::InvalidId;
+
+/// The status of what is kept now and takes effect soon.
+pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
+
 /// What kind of problem it is. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,8 +33,14 @@ pub enum ProblemCode {
     MethodNotAllowed,
     /// The local service was asked under a name that is not its own.
     HostNotAllowed,
+    /// No key, or none that is known: send a valid one.
+    Unauthorized,
+    /// The key is valid and lacks the scope that the route asks for.
+    Forbidden,
     /// The body could not be read to its end.
     IncompleteBody,
+    /// The store that the answer needs can't be reached, or there is none.
+    StoreUnavailable,
     /// A fault of ours; the log has the rest under the request id.
     Internal,
 }
@@ -48,7 +59,10 @@ impl ProblemCode {
             Self::UnknownItem => "unknown_item",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::IncompleteBody => "incomplete_body",
+            Self::StoreUnavailable => "store_unavailable",
             Self::Internal => "internal",
         }
     }
@@ -69,6 +83,10 @@ impl ProblemCode {
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")
             }
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "A valid key is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "The key may not be used here"),
+            // Not a 5xx: nothing is wrong with this service, and who asks again is answered.
+            Self::StoreUnavailable => (StatusCode::FAILED_DEPENDENCY, "The store can't be reached"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
         }
     }
@@ -112,6 +130,9 @@ pub struct Fault {
 /// A body of 256 KiB can hold some 40,000 one-letter unknown fields; a reply listing them all would pass the 6 MB
 /// that Lambda may return. The first thousand are listed and the others counted.
 const FAULTS_LISTED: usize = 1_000;
+
+/// When to ask again whatever needs the store: long enough for a connection to be made anew.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// A problem document. [`IntoResponse`] makes the reply of it, whose extensions hold the code.
 #[derive(Clone, Debug)]
@@ -185,6 +206,25 @@ impl Problem {
         }
     }
 
+    /// The store failed, so that there is nothing true to answer.
+    #[must_use]
+    pub fn store_unavailable(detail: &str) -> Self {
+        Self::new(ProblemCode::StoreUnavailable, detail)
+    }
+
+    /// There is no store to ask.
+    #[must_use]
+    pub fn no_store() -> Self {
+        Self::store_unavailable("this service runs without a store: nothing is kept about anybody")
+    }
+
+    /// The id in the path is none.
+    #[must_use]
+    pub fn invalid_path_id(error: &InvalidId) -> Self {
+        let fault = Fault { pointer: "/id".into(), code: FaultCode::InvalidId, detail: error.to_string() };
+        Self::invalid_request(vec![fault])
+    }
+
     /// The same, of the request with this id.
     #[must_use]
     pub fn of_request(self, request_id: String) -> Self {
@@ -203,6 +243,16 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response()
+        let mut response =
+            (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response();
+        let headers = response.headers_mut();
+        if self.code == ProblemCode::StoreUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: it says how to authenticate.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

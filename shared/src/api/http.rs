@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use tracing::Instrument;
 
 use super::checker::Check;
-use super::error::{Fault, FaultCode, Problem, ProblemCode};
+use super::error::{ACCEPTED, Fault, FaultCode, Problem, ProblemCode};
 use super::recommendation::Receipted;
 pub use super::trace::TraceId;
 
@@ -154,6 +154,14 @@ pub fn query<T: DeserializeOwned + Check>(request: &Request<Body>, numbers: &[&s
         object.insert(name, number.map_or(Value::String(text), Value::Number));
     }
     super::parse_value(&Value::Object(object))
+}
+
+/// The same for what is kept now and takes effect soon.
+pub fn accepted<T: Serialize>(outcome: Result<T, Problem>, request_id: RequestId) -> Response {
+    match outcome {
+        Ok(value) => (ACCEPTED, Json(value)).into_response(),
+        Err(problem) => reply::<()>(Err(problem), request_id),
+    }
 }
 
 /// The reply to a handler's outcome; problems carry the request's id. The reply's extensions hold a problem's code.

@@ -15,6 +15,7 @@ mod number;
 mod object;
 pub mod ranking;
 pub mod recommendation;
+pub mod routes;
 mod trace;
 pub mod users;
 

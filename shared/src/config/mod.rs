@@ -1,7 +1,13 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
+mod secrets;
+mod store;
+
 use std::env;
 use std::path::PathBuf;
+
+pub use secrets::{ErasureSettings, KeysSettings};
+pub use store::{TableSettings, is_table_name};
 
 /// A variable that can't be read: one sentence naming it.
 #[derive(Debug, thiserror::Error)]

@@ -246,7 +246,7 @@ fn work_that_is_no_request_is_counted_too() {
     let captured = Captured::default();
     let emitter = Emitter::new("testing", captured.clone());
     let elapsed = Duration::from_micros(1_500);
-    Folding { records: 5, folded: 3, failed: 1, dead_letters: 1, elapsed }.emit(&emitter);
+    Folding { records: 5, folded: 3, failed: 2, elapsed }.emit(&emitter);
     let route = "POST /v1/events";
     Verdict { route, allowed: false, key_id: Some("app"), reason: Some("scope") }.emit(&emitter);
     Verdict { route, allowed: true, key_id: Some("app"), reason: None }.emit(&emitter);
@@ -255,7 +255,7 @@ fn work_that_is_no_request_is_counted_too() {
 
     let lines = captured.lines();
     let counted = json!({
-        "StreamRecords": 5, "FoldedEvents": 3, "FailedRecords": 1, "DeadLetters": 1, "FoldLatency": 1.5,
+        "StreamRecords": 5, "FoldedEvents": 3, "FailedRecords": 2, "FoldLatency": 1.5,
     });
     assert_eq!(metrics(&lines[0]), json!([[[["service"]], counted]]));
     assert_eq!(lines[0]["level"], "WARN");

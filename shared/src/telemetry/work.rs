@@ -21,8 +21,6 @@ pub struct Folding {
     pub folded: usize,
     /// Records that the stream will bring again.
     pub failed: usize,
-    /// Records that were set aside: no retry would help.
-    pub dead_letters: usize,
     /// From the batch's arrival to its end.
     pub elapsed: Duration,
 }
@@ -41,15 +39,14 @@ impl Folding {
             records: count(self.records),
             folded: count(self.folded),
             failed: count(self.failed),
-            dead_letters: count(self.dead_letters),
             latency: self.elapsed,
         });
     }
 
     fn tell(&self) {
-        let Self { records, folded, failed, dead_letters, elapsed } = self;
-        if failed + dead_letters > 0 {
-            tracing::warn!(records, folded, failed, dead_letters, ?elapsed, "not every record was folded");
+        let Self { records, folded, failed, elapsed } = self;
+        if *failed > 0 {
+            tracing::warn!(records, folded, failed, ?elapsed, "not every record was folded");
         } else {
             tracing::debug!(records, folded, ?elapsed, "folded");
         }
@@ -64,8 +61,6 @@ struct FoldingLine {
     folded: AsCount<u64>,
     #[entry(name = "FailedRecords")]
     failed: AsCount<u64>,
-    #[entry(name = "DeadLetters")]
-    dead_letters: AsCount<u64>,
     #[entry(name = "FoldLatency")]
     latency: Duration,
 }
@@ -76,7 +71,7 @@ impl Record for FoldingLine {
     }
 
     fn level(&self) -> Level {
-        if *self.failed + *self.dead_letters > 0 { Level::WARN } else { Level::INFO }
+        if *self.failed > 0 { Level::WARN } else { Level::INFO }
     }
 }
 
