@@ -9,6 +9,8 @@
 //! - A profile is replaced on the condition that it is still the one that was folded onto, and afterwards the tombstone
 //!   is read, for the same reason.
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod fold;
 mod profile;
 mod pseudonym;
