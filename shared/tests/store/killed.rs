@@ -1,44 +1,33 @@
-//! The embedded store from outside: the conformance suite, the change feed's loop, and processes that are killed.
+//! Processes that write to the embedded store are killed, and what they acknowledged is there.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use shared::api::history::Time;
-use shared::api::{EventId, EventType, ItemId, UserId};
 use shared::store::embedded::Embedded;
 use shared::store::{Event, Events, Loading, People, Profiles, Put};
-use shared::testing::conformance;
+use tempfile::TempDir;
 
-fn user(id: &str) -> UserId {
-    UserId::try_from(id.to_owned()).unwrap()
+use super::{event, user};
+
+/// What the folders are called in which the ignored tests below do something.
+const FOLDER: &str = "killed-";
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix(FOLDER).tempdir().unwrap()
 }
 
-fn event(user_id: &str, id: &str) -> Event {
-    let time = Time::from_millis(1_750_000_000_000).unwrap();
-    Event {
-        user_id: user(user_id),
-        event_id: EventId::try_from(id.to_owned()).unwrap(),
-        item_id: ItemId::try_from(format!("item-of-{id}")).unwrap(),
-        kind: EventType::Like,
-        value: None,
-        occurred_at: time,
-        received_at: time,
-        time_given: true,
-    }
-}
-
-#[tokio::test]
-async fn the_embedded_store_does_what_every_store_must() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(&folder.path().join("state.redb")).unwrap();
-    conformance::all(&store).await;
+/// Whether this is a process that [`start`] started, and not somebody who runs all ignored tests.
+fn is_child() -> bool {
+    let folder = std::env::current_dir().unwrap();
+    folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOLDER))
 }
 
 /// Starts this very program as a process that runs one of the ignored tests below in `folder`.
 fn start(child: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", child, "--ignored", "--nocapture", "--test-threads=1"])
+        .args(["--exact", &format!("killed::{child}"), "--ignored", "--nocapture", "--test-threads=1"])
         .current_dir(folder)
         .stdout(Stdio::piped())
         .spawn()
@@ -46,7 +35,7 @@ fn start(child: &str, folder: &Path) -> Child {
 }
 
 /// What a process says, line by line, of the lines that begin with `word`.
-fn said(child: &mut Child, word: &'static str) -> impl Iterator<Item = String> {
+fn said(child: &mut Child, word: &'static str) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     lines.filter_map(move |line| Some(line.split_once(word)?.1.trim().to_owned()))
 }
@@ -54,6 +43,9 @@ fn said(child: &mut Child, word: &'static str) -> impl Iterator<Item = String> {
 #[ignore = "a process for killed_at_any_instant_it_keeps_what_it_acknowledged"]
 #[tokio::test]
 async fn child_puts() {
+    if !is_child() {
+        return;
+    }
     let store = Embedded::open(Path::new("state.redb")).unwrap();
     let run = Time::now().millis();
     for i in 0.. {
@@ -66,7 +58,7 @@ async fn child_puts() {
 
 #[tokio::test]
 async fn killed_at_any_instant_it_keeps_what_it_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut kept = Vec::new();
     for killed_after in [1, 7, 40] {
         let mut child = start("child_puts", folder.path());
@@ -95,6 +87,9 @@ async fn killed_at_any_instant_it_keeps_what_it_acknowledged() {
 #[ignore = "a process for killed_while_erasing_it_leaves_nothing"]
 #[tokio::test]
 async fn child_erases() {
+    if !is_child() {
+        return;
+    }
     let store = Embedded::open(Path::new("state.redb")).unwrap();
     let time = event("ada", "e").occurred_at;
     for i in 0.. {
@@ -107,7 +102,7 @@ async fn child_erases() {
 
 #[tokio::test]
 async fn killed_while_erasing_it_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let path = folder.path().join("state.redb");
     let others: Vec<Event> = (0..2_000).map(|i| event("bob", &format!("his-{i:05}"))).collect();
     let hers: Vec<Event> = (0..200).map(|i| event("ada-lovelace", &format!("hers-{i:05}"))).collect();
@@ -116,7 +111,8 @@ async fn killed_while_erasing_it_leaves_nothing() {
     drop(store);
     for wait_ms in [0, 3, 10, 25, 60] {
         let mut child = start("child_erases", folder.path());
-        assert!(said(&mut child, "erasing ").next().is_some());
+        let mut lines = said(&mut child, "erasing ");
+        assert!(lines.next().is_some());
         // Somewhere in the transaction, the rewriting or the exchange.
         tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
         child.kill().unwrap();
