@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::telemetry::Audience;
 use training::als::{AlsSettings, Solver};
 
 /// Recommendations from your own data: train, look, serve.
@@ -36,6 +37,16 @@ pub(crate) enum Command {
     Data(DataCommand),
 }
 
+impl Command {
+    /// Who reads the log.
+    pub(crate) fn audience(&self) -> Audience {
+        match self {
+            Self::Serve(options) if options.log == LogKind::Json => Audience::Machines,
+            _ => Audience::People,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeOptions {
     /// Artifact to serve
@@ -47,6 +58,17 @@ pub(crate) struct ServeOptions {
     /// Port on 127.0.0.1; 0 takes a free one [default: 3000, or a free one when that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// What the log is made of: lines for people on standard error, or JSON lines with metrics on standard output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log: LogKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogKind {
+    /// Lines for people
+    Text,
+    /// One JSON object a line, as the functions write on Lambda: for a container
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,7 +18,7 @@ use commands::{Cli, Command, DataCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = shared::telemetry::start(shared::telemetry::Audience::People) {
+    if let Err(error) = shared::telemetry::start(cli.command.audience()) {
         return fail(&error.into());
     }
     let outcome = match cli.command {

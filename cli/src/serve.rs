@@ -14,6 +14,7 @@ use axum::routing::get;
 use shared::api::http::{self, RequestId};
 use shared::api::{Problem, ProblemCode};
 use shared::recommend::Recommending;
+use shared::telemetry;
 use tokio::net::TcpListener;
 
 use crate::cache;
@@ -50,7 +51,8 @@ fn router(recommending: &Arc<Recommending>) -> Router {
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(Arc::clone(recommending)));
-    http::identified(http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names)))
+    let routes = http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names));
+    telemetry::logged(http::identified(routes))
 }
 
 /// What somebody sees who opens the address in a browser.

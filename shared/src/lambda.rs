@@ -16,11 +16,13 @@ use serde::de::DeserializeOwned;
 use crate::api::http::RequestId;
 use crate::telemetry::{self, Audience};
 
-/// Builds an HTTP function's router and serves it until Lambda ends the environment. What `router` can't build is a
-/// broken deployment: one log line says why, and the process ends, so that the release before stays in service.
-pub fn serve(router: impl FnOnce() -> Result<Router, Box<dyn Error>>) -> ExitCode {
+/// Builds an HTTP function's router and serves it, with a line of the log for each request, until Lambda ends the
+/// environment. What `router` can't build is a broken deployment: one log line says why, and the process ends, so that
+/// the release before stays in service.
+pub fn serve(router: impl AsyncFnOnce() -> Result<Router, Box<dyn Error>>) -> ExitCode {
     host(async || {
-        let router = router().map_err(Failure::start)?.layer(middleware::from_fn(adopt_request_id));
+        let router = telemetry::logged(router().await.map_err(Failure::start)?);
+        let router = router.layer(middleware::from_fn(adopt_request_id));
         lambda_http::run(router).await.map_err(Failure::end)
     })
 }
@@ -36,7 +38,7 @@ where
     E: DeserializeOwned,
     R: Serialize,
 {
-    host(async || {
+    host(async move || {
         let state = state().await.map_err(Failure::start)?;
         let service = service_fn(async |event: LambdaEvent<E>| handler(event.payload, &state).await);
         lambda_runtime::run(service).await.map_err(Failure::end)

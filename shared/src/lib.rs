@@ -16,6 +16,8 @@
 //! ```
 
 pub mod api;
+#[cfg(feature = "dynamodb")]
+pub mod aws;
 pub mod catalogue;
 pub mod config;
 pub mod keys;

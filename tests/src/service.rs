@@ -29,8 +29,16 @@ impl Service {
     /// # Errors
     /// When it does not say where it listens.
     pub fn start(model: &Path) -> Result<Self> {
+        Self::start_with(model, [])
+    }
+
+    /// The same with further options.
+    ///
+    /// # Errors
+    /// When it does not say where it listens.
+    pub fn start_with<'a>(model: &Path, options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut command = command(binaries().path("marquee"));
-        command.arg("serve").arg("--model").arg(model).args(["--port", "0"]);
+        command.arg("serve").arg("--model").arg(model).args(["--port", "0"]).args(options);
         let mut process = Process::spawn(command)?;
         let base = process.wait_for(address).context("`marquee serve` does not say where it listens")?;
         Ok(Self { process, base })

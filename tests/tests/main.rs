@@ -8,6 +8,7 @@ mod copy;
 mod emulator;
 mod events;
 mod lifecycle;
+mod log;
 mod refusals;
 mod safetensors;
 mod service;

@@ -11,6 +11,7 @@ use shared::api::routes::{self, Route};
 use shared::config::KeysSettings;
 use shared::keys::{Denied, Key, KeyRing, Refusal};
 use shared::secrets::{Cached, SecretError, Secrets};
+use shared::telemetry;
 
 /// What lives as long as the process: the keys.
 #[derive(Debug)]
@@ -46,6 +47,20 @@ pub struct Caller {
     pub scopes: Option<String>,
 }
 
+impl Caller {
+    fn of(key: &Key) -> Self {
+        Self { key_id: Some(key.id.to_string()), scopes: Some(key.scope_names()) }
+    }
+
+    /// Whose key is valid and may not be used here is known for the log.
+    fn known_by(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Forbidden { key, .. } => Self { key_id: Some(key.to_string()), scopes: None },
+            Refusal::Unauthorized(_) => Self::default(),
+        }
+    }
+}
+
 /// The gateway's question, and the answer to it.
 pub type Question = ApiGatewayV2CustomAuthorizerV2Request;
 /// See [`Question`].
@@ -57,22 +72,20 @@ pub type Decision = ApiGatewayV2CustomAuthorizerSimpleResponse<Caller>;
 /// When the keys were never read and can't be read now: a caller gets 500 then, and not the 403 of a wrong key.
 pub async fn handle(event: Question, state: &State) -> Result<Decision, lambda_runtime::Error> {
     let route_key = event.route_key.as_deref().unwrap_or_default();
-    let request_id = event.request_context.request_id.as_deref();
     let header = event.headers.get("authorization");
     // What is not text is no key either.
     let presented = header.map(|value| value.to_str().unwrap_or_default());
-    let (allowed, key_id, scopes, reason) = match routes::of_key(route_key) {
-        None => (false, None, None, "unknown_route"),
+    let (caller, reason) = match routes::of_key(route_key) {
+        None => (Caller::default(), Some("unknown_route")),
         Some(route) => match admit(state, route, presented).await? {
-            Ok(None) => (true, None, None, "public_route"),
-            Ok(Some(key)) => (true, Some(key.id.to_string()), Some(key.scope_names()), "valid_key"),
-            Err(refusal) => (false, known_by(&refusal), None, refusal.name()),
+            Ok(key) => (key.map(|key| Caller::of(&key)).unwrap_or_default(), None),
+            Err(refusal) => (Caller::known_by(&refusal), Some(refusal.name())),
         },
     };
-    tracing::info!(allowed, key_id, route = route_key, reason, request_id, "decided");
+    telemetry::authorized(route_key, reason.is_none(), caller.key_id.as_deref(), reason);
     let mut decision = Decision::default();
-    decision.is_authorized = allowed;
-    decision.context = Caller { key_id, scopes };
+    decision.is_authorized = reason.is_none();
+    decision.context = caller;
     Ok(decision)
 }
 
@@ -90,14 +103,6 @@ async fn admit(
     match admitted(&*state.keys.get().await?) {
         Err(Refusal::Unauthorized(Denied::Unknown)) => Ok(admitted(&*state.keys.get_newer().await?)),
         decided => Ok(decided),
-    }
-}
-
-/// The id of a key that is valid and may not be used here.
-fn known_by(refusal: &Refusal) -> Option<String> {
-    match refusal {
-        Refusal::Forbidden { key, .. } => Some(key.to_string()),
-        Refusal::Unauthorized(_) => None,
     }
 }
 

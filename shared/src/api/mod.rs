@@ -16,6 +16,7 @@ mod object;
 pub mod ranking;
 pub mod recommendation;
 pub mod routes;
+mod trace;
 pub mod users;
 
 pub use checker::{Check, Checker};
