@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::telemetry::Audience;
+use crate::state::Choice;
 use training::als::{AlsSettings, Solver};
 
 /// Recommendations from your own data: train, look, serve.
@@ -55,6 +56,9 @@ pub(crate) struct ServeOptions {
     /// Interactions to train on first: a folder, file or zip
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
+    /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<Choice>,
     /// Port on 127.0.0.1; 0 takes a free one [default: 3000, or a free one when that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
@@ -304,6 +308,24 @@ pub(crate) struct ImportOptions {
 pub(crate) enum DataCommand {
     /// Download a MovieLens set from GroupLens and check it
     Fetch(FetchOptions),
+    /// Put interactions into a store as events, so that whoever is in them is known
+    Load(LoadOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadOptions {
+    /// Interactions: a folder, file or zip (MovieLens, Amazon Personalize, LightGCN, NCF, RecBole)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    /// The store: dynamodb:TABLE, whose stream makes profiles of the events; or file:PATH
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Choice,
+    /// Make the table first, if it isn't there: for emulators; a deployment's template makes its own
+    #[arg(long)]
+    pub(crate) create_table: bool,
+    /// Count bad rows and go on, instead of stopping at the first
+    #[arg(long)]
+    pub(crate) skip_bad_rows: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 use tests::{Service, model_dir};
 
+use crate::answers::text;
 use crate::emulator::start;
 use crate::events;
 
@@ -96,37 +97,38 @@ fn the_service_logs_for_people_and_in_a_container_as_on_lambda() -> Result<()> {
 fn documents(log: &str) -> Vec<Value> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let documents: Vec<Value> = lines.filter(|line| line.get("_aws").is_some()).collect();
-    for line in &documents {
-        assert!(
-            line["_aws"]["Timestamp"].as_u64().is_some_and(|millis| millis > 1_700_000_000_000),
-            "{line}"
-        );
-        let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-        assert!(!directives.is_empty(), "{line}");
-        for directive in directives {
-            assert_eq!(directive["Namespace"], "Marquee", "{line}");
-            let metrics = directive["Metrics"].as_array().unwrap();
-            // CloudWatch takes no more than these.
-            assert!((1..=100).contains(&metrics.len()), "{line}");
-            for metric in metrics {
-                assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric} of {line}");
-                assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()), "{line}");
-            }
-            let sets = directive["Dimensions"].as_array().unwrap();
-            assert!(!sets.is_empty(), "{line}");
-            for name in sets.iter().flat_map(|set| set.as_array().unwrap()) {
-                assert!(!line[name.as_str().unwrap()].as_str().unwrap().is_empty(), "{name} of {line}");
-            }
+    documents.iter().for_each(check_document);
+    documents
+}
+
+fn check_document(line: &Value) {
+    assert!(line["_aws"]["Timestamp"].as_u64().is_some_and(|millis| millis > 1_700_000_000_000), "{line}");
+    let directives = list(&line["_aws"]["CloudWatchMetrics"]);
+    assert!(!directives.is_empty(), "{line}");
+    for directive in directives {
+        assert_eq!(directive["Namespace"], "Marquee", "{line}");
+        let (metrics, sets) = (list(&directive["Metrics"]), list(&directive["Dimensions"]));
+        // CloudWatch takes no more than these.
+        assert!((1..=100).contains(&metrics.len()) && !sets.is_empty(), "{line}");
+        for metric in metrics {
+            assert!(line[text(&metric["Name"])].is_number(), "{metric} of {line}");
+            assert!(["Count", "Milliseconds"].contains(&text(&metric["Unit"])), "{line}");
+        }
+        for name in sets.iter().flat_map(list) {
+            assert!(!text(&line[text(name)]).is_empty(), "{name} of {line}");
         }
     }
-    documents
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap_or_else(|| panic!("{value} is no array"))
 }
 
 /// Every id of an item or a person in an event: in its path, and in its body.
 fn ids(event: &Value) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
-    let path = event["rawPath"].as_str().unwrap();
-    ids.extend(path.strip_prefix("/v1/items/").map(|rest| rest.split('/').next().unwrap().to_owned()));
+    let item = text(&event["rawPath"]).strip_prefix("/v1/items/");
+    ids.extend(item.map(|rest| rest.split('/').take(1).collect()));
     let body: Value = serde_json::from_str(event["body"].as_str().unwrap_or_default()).unwrap_or_default();
     let lists = [&body["history"], &body["items"], &body["filters"]["exclude_items"]];
     for entry in lists.into_iter().filter_map(Value::as_array).flatten() {

@@ -7,6 +7,7 @@ mod artifact;
 mod copy;
 mod emulator;
 mod events;
+mod kills;
 mod lifecycle;
 mod log;
 mod refusals;

@@ -14,14 +14,15 @@ pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 /// What kind of problem it is. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum ProblemCode {
     /// The body is not JSON.
     MalformedJson,
-    /// The body is JSON and breaks a rule; `errors` lists every fault.
+    /// The request can be read and breaks a rule; `errors` lists every fault.
     InvalidRequest,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// The body is larger than [`super::http::BODY_LIMIT`].
+    /// The body is larger than 256 KiB.
     BodyTooLarge,
     /// The query of the URL can't be read.
     MalformedQuery,
@@ -46,6 +47,24 @@ pub enum ProblemCode {
 }
 
 impl ProblemCode {
+    /// Every code, by status.
+    pub const ALL: [Self; 14] = [
+        Self::MalformedJson,
+        Self::IncompleteBody,
+        Self::MalformedQuery,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::UnknownItem,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::HostNotAllowed,
+        Self::InvalidRequest,
+        Self::StoreUnavailable,
+        Self::Internal,
+    ];
+
     /// The name on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -65,6 +84,18 @@ impl ProblemCode {
             Self::StoreUnavailable => "store_unavailable",
             Self::Internal => "internal",
         }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        self.status_and_title().0.as_u16()
+    }
+
+    /// What it says to a person, the same each time.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.status_and_title().1
     }
 
     const fn status_and_title(self) -> (StatusCode, &'static str) {
@@ -92,9 +123,10 @@ impl ProblemCode {
     }
 }
 
-/// What is wrong with one value of the body. The names are part of the contract.
+/// What is wrong with one value of a request. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum FaultCode {
     /// The field is not in the contract.
     UnknownField,
@@ -116,8 +148,37 @@ pub enum FaultCode {
     InvalidValue,
 }
 
-/// One fault of a body.
+impl FaultCode {
+    /// Every code, in the order of the contract.
+    pub const ALL: [Self; 9] = [
+        Self::UnknownField,
+        Self::WrongType,
+        Self::Missing,
+        Self::OutOfRange,
+        Self::TooMany,
+        Self::TooFew,
+        Self::InvalidId,
+        Self::InvalidTime,
+        Self::InvalidValue,
+    ];
+}
+
+/// What API Gateway says in its own words, before a function is asked or when none answers: status and the `message` of
+/// its `{"message": …}`. Its answers carry no code and no request id; `docs/errors.md` says what each means.
+pub const GATEWAY_ANSWERS: [(u16, &str); 8] = [
+    (401, "Unauthorized"),
+    (403, "Forbidden"),
+    (404, "Not Found"),
+    (413, "Request Entity Too Large"),
+    (429, "Too Many Requests"),
+    (500, "Internal Server Error"),
+    (503, "Service Unavailable"),
+    (504, "Gateway Timeout"),
+];
+
+/// One fault of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// JSON Pointer (RFC 6901) to the value at fault.
     pub pointer: String,
@@ -149,27 +210,37 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
+/// A problem document (RFC 9457).
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub(super) struct Document<'a> {
+    /// Names the kind of problem: `urn:marquee:problem:` and the code.
+    r#type: String,
+    /// The kind of problem, for a person.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The kind of problem.
+    code: ProblemCode,
+    /// What happened, for a person.
+    detail: &'a str,
+    /// Every fault of the request; only of `invalid_request`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+    /// How many faults there are beyond those listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_omitted: Option<usize>,
+    /// The id under which logs know this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            r#type: String,
-            title: &'static str,
-            status: u16,
-            code: ProblemCode,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "<[_]>::is_empty")]
-            errors: &'a [Fault],
-            #[serde(skip_serializing_if = "Option::is_none")]
-            errors_omitted: Option<usize>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
-        let (status, title) = self.code.status_and_title();
         let document = Document {
             r#type: format!("urn:marquee:problem:{}", self.code.name()),
-            title,
-            status: status.as_u16(),
+            title: self.code.title(),
+            status: self.status(),
             code: self.code,
             detail: &self.detail,
             errors: &self.errors,
@@ -234,7 +305,7 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.code.status_and_title().0.as_u16()
+        self.code.status()
     }
 }
 

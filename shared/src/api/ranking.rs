@@ -16,6 +16,7 @@ pub const ITEMS_LIMIT: usize = 500;
 /// The body of `POST /v1/rankings`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankingRequest {
     /// Whose stored history to use.
     #[serde(default, deserialize_with = "present")]
@@ -48,6 +49,7 @@ impl Check for RankingRequest {
 
 /// The answer to `POST /v1/rankings`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankingAnswer {
     /// The id under which logs know this request.
     pub request_id: String,
@@ -65,6 +67,7 @@ impl Receipted for RankingAnswer {
 
 /// One item of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankedItem {
     /// The item.
     pub item_id: String,

@@ -2,6 +2,7 @@
 //! template, the OpenAPI document and the authorizer agree with it; tests hold them to it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What a key may be used for. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -40,6 +41,24 @@ impl Scope {
     #[must_use]
     pub fn opens(self, needed: Self) -> bool {
         self == needed || self == Self::Admin
+    }
+}
+
+/// How a service knows its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Not at all: whoever reaches it may use it.
+    Open,
+    /// By the API key that every route but the public ones asks for.
+    Keys,
+}
+
+/// What the OpenAPI document's `security` says of it.
+#[must_use]
+pub fn security(access: Access) -> Value {
+    match access {
+        Access::Open => json!([{}, {"bearer": []}]),
+        Access::Keys => json!([{"bearer": []}]),
     }
 }
 

@@ -9,12 +9,21 @@ use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, JsonFields};
 
 use crate::config::{self, ConfigError};
 use emf::Emitter;
 
 pub use requests::logged;
 pub use work::{Dependency, Folding, authorized, failed, folded};
+
+/// Lines as flat as those of [`Emitter`], with the request that they are about.
+fn json<F, W>(
+    log: SubscriberBuilder<DefaultFields, Format, F, W>,
+) -> SubscriberBuilder<JsonFields, Format<Json>, F, W> {
+    log.json().flatten_event(true).with_span_list(false)
+}
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +53,7 @@ pub fn start(audience: Audience) -> Result<(), ConfigError> {
     let _ = match audience {
         Audience::Machines => {
             let service = config::service_name()?;
-            let started = log.json().flatten_event(true).with_span_list(false).try_init();
+            let started = json(log).try_init();
             started.map(|()| _ = EMITTER.set(Emitter::new(&service, io::stdout())))
         }
         Audience::People => {

@@ -25,7 +25,7 @@ const UNMATCHED: &str = "unmatched";
 /// Logs one line for every request to a router that [`crate::api::http::identified`] has given its ids: the route as
 /// the gateway names it, how it ended, how long it took, and what the receipt says where there is one.
 pub fn logged(router: Router) -> Router {
-    logged_by(router, |served| served.log())
+    logged_by(router, log)
 }
 
 pub(super) fn logged_by(router: Router, log: impl Fn(&Served<'_>) + Clone + Send + Sync + 'static) -> Router {
@@ -40,6 +40,13 @@ pub(super) fn logged_by(router: Router, log: impl Fn(&Served<'_>) + Clone + Send
         }
     });
     router.layer(layer)
+}
+
+fn log(served: &Served<'_>) {
+    match EMITTER.get() {
+        Some(emitter) => served.emit(emitter),
+        None => served.tell(),
+    }
 }
 
 /// `POST /v1/recommendations`: the method, and the path's template, never the path.
@@ -73,13 +80,6 @@ impl<'a> Served<'a> {
             trace_id: said.get::<TraceId>().map(|id| id.0.as_str()),
             code,
             receipt: said.get(),
-        }
-    }
-
-    fn log(&self) {
-        match EMITTER.get() {
-            Some(emitter) => self.emit(emitter),
-            None => self.tell(),
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::emf::Emitter;
-use super::requests::logged_by;
+use super::requests::{Served, logged_by};
 use super::work::{Failure, Verdict};
 use super::{Dependency, Folding};
 use crate::api::http::{self, RequestId};
@@ -208,7 +208,7 @@ async fn a_trace_goes_into_the_line() {
 #[tokio::test]
 async fn people_read_a_line_that_is_no_json_and_lines_within_a_request_name_it() {
     let captured = told();
-    let router = logged_by(routes(), |served| served.tell());
+    let router = logged_by(routes(), |served: &Served<'_>| served.tell());
     router.clone().oneshot(recommendation(r#"{"history": ["alpha"]}"#)).await.unwrap();
     router.oneshot(get_request("/v1/broken")).await.unwrap();
     let text = captured.text();
@@ -224,6 +224,21 @@ async fn people_read_a_line_that_is_no_json_and_lines_within_a_request_name_it()
         "{text}"
     );
     assert!(lines[2].contains("failed") && lines[2].contains(r#"code="internal""#), "{text}");
+}
+
+#[tokio::test]
+async fn machines_find_the_request_in_lines_within_it() {
+    let captured = Captured::default();
+    // Beside the one log for all threads, so that none of them decides for this one.
+    told();
+    let writer = captured.clone();
+    let log = super::json(tracing_subscriber::fmt()).with_writer(move || writer.clone()).finish();
+    let log = tracing::subscriber::set_default(log);
+    routes().oneshot(get_request("/v1/broken")).await.unwrap();
+    drop(log);
+    let line: Value = serde_json::from_str(&captured.text()).unwrap();
+    assert_eq!((&line["level"], &line["message"]), (&json!("WARN"), &json!("something is wrong")));
+    assert_eq!(line["span"]["request_id"], "request-1");
 }
 
 #[test]
