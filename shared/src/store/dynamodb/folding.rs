@@ -66,9 +66,7 @@ impl Folding for DynamoDb {
     }
 
     async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
-        let delete = self.connection.client().await.delete_item().table_name(&self.settings.table);
-        let delete = delete.set_key(Some(item::key(user_partition(user), event_sort(event)))).send();
-        delete.await.map_err(failed("DeleteItem of an event"))?;
+        self.delete(item::key(user_partition(user), event_sort(event)), None).await?;
         Ok(())
     }
 }

@@ -30,10 +30,7 @@ impl DynamoDb {
             .condition_expression("attribute_not_exists(pk) OR erased_until < :until")
             .expression_attribute_values(":until", item::time(until))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(until),
-            Err(error) => error,
-        };
+        let Err(error) = put.send().await else { return Ok(until) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failure)) => {
                 let later = match failure.item.clone() {
