@@ -12,12 +12,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use shared::api::http::{self, RequestId};
+use shared::api::routes::Access;
 use shared::api::{Problem, ProblemCode};
 use shared::recommend::Recommending;
 use tokio::net::TcpListener;
 
-use crate::cache;
 use crate::commands::ServeOptions;
+use crate::{cache, docs};
 
 /// The port when none is asked for, if it is free.
 const DEFAULT_PORT: u16 = 3000;
@@ -49,7 +50,8 @@ fn router(recommending: &Arc<Recommending>) -> Router {
         .merge(rank::router(Arc::clone(recommending)))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
-        .merge(health::router(Arc::clone(recommending)));
+        .merge(health::router(Arc::clone(recommending), Access::Open))
+        .merge(docs::router());
     http::identified(http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names)))
 }
 
@@ -63,7 +65,9 @@ async fn index() -> &'static str {
      GET  /v1/items/{id}/similar\n\
      GET  /v1/popular           ?genre=&k=\n\
      GET  /v1/health            alive\n\
-     GET  /v1/ready             which model answers\n"
+     GET  /v1/ready             which model answers\n\n\
+     GET  /docs                 all of it, to browse and to try\n\
+     GET  /openapi.json         the same for programs\n"
 }
 
 /// Binds to the port that is asked for; without one, to the usual port or a free one.
