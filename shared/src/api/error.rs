@@ -1,9 +1,15 @@
 //! Errors on the wire: RFC 9457 `application/problem+json` with a stable `code`. The only place that names HTTP
 //! status codes.
 
+use axum::Extension;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
+
+use super::id::InvalidId;
+
+/// The status of what is kept now and takes effect soon.
+pub(super) const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
 /// What kind of problem it is. The names are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -110,6 +116,7 @@ impl ProblemCode {
             }
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "A valid key is needed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "The key may not be used here"),
+            // Not a 5xx: nothing is wrong with this service, and who asks again is answered.
             Self::StoreUnavailable => (StatusCode::FAILED_DEPENDENCY, "The store can't be reached"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
         }
@@ -185,7 +192,10 @@ pub struct Fault {
 /// that Lambda may return. The first thousand are listed and the others counted.
 const FAULTS_LISTED: usize = 1_000;
 
-/// A problem document. [`IntoResponse`] makes the reply of it.
+/// When to ask again whatever needs the store: long enough for a connection to be made anew.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// A problem document. [`IntoResponse`] makes the reply of it, whose extensions hold the code.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// What kind of problem it is.
@@ -267,6 +277,25 @@ impl Problem {
         }
     }
 
+    /// The store failed, so that there is nothing true to answer.
+    #[must_use]
+    pub fn store_unavailable(detail: &str) -> Self {
+        Self::new(ProblemCode::StoreUnavailable, detail)
+    }
+
+    /// There is no store to ask.
+    #[must_use]
+    pub fn no_store() -> Self {
+        Self::store_unavailable("this service runs without a store: nothing is kept about anybody")
+    }
+
+    /// The id in the path is none.
+    #[must_use]
+    pub fn invalid_path_id(error: &InvalidId) -> Self {
+        let fault = Fault { pointer: "/id".into(), code: FaultCode::InvalidId, detail: error.to_string() };
+        Self::invalid_request(vec![fault])
+    }
+
     /// The same, of the request with this id.
     #[must_use]
     pub fn of_request(self, request_id: String) -> Self {
@@ -285,6 +314,16 @@ impl IntoResponse for Problem {
         let (status, _) = self.code.status_and_title();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let media_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
+        let mut response =
+            (status, [(header::CONTENT_TYPE, media_type)], Extension(self.code), body).into_response();
+        let headers = response.headers_mut();
+        if self.code == ProblemCode::StoreUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1: it says how to authenticate.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

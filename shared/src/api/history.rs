@@ -81,6 +81,9 @@ pub(super) const LATEST_MS: i64 = 4_102_444_800_000;
 const TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds, from 1990 to 2099";
 
 impl Time {
+    /// 1990-01-01T00:00:00Z, the earliest there is.
+    pub const EARLIEST: Self = Self(EARLIEST_MS);
+
     /// A moment from epoch milliseconds.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {

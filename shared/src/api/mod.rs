@@ -20,6 +20,7 @@ pub mod ranking;
 pub mod recommendation;
 mod rfc_3339;
 pub mod routes;
+mod trace;
 pub mod users;
 
 pub use checker::{Check, Checker};

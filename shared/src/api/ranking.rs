@@ -8,7 +8,7 @@ use super::entries::{AtMost, Entries};
 use super::history::{HISTORY_LIMIT, HistoryEntry};
 use super::id::{ItemId, UserId};
 use super::object::present;
-use super::recommendation::{DEFAULT_DEADLINE, DeadlineMs, Receipt};
+use super::recommendation::{DEFAULT_DEADLINE, DeadlineMs, Receipt, Receipted};
 
 /// Most items to put in order: as many as a recommendation may hold.
 pub const ITEMS_LIMIT: usize = 500;
@@ -57,6 +57,12 @@ pub struct RankingAnswer {
     pub items: Vec<RankedItem>,
     /// Where the answer came from.
     pub receipt: Receipt,
+}
+
+impl Receipted for RankingAnswer {
+    fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
 }
 
 /// One item of a ranking.

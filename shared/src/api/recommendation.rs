@@ -244,6 +244,9 @@ pub enum Reason {
     NoKnownHistory,
     /// The function's own answer broke a rule of the output; the log has which.
     FunctionInvalidOutput,
+    /// The store did not say in time what it knows of the person: what was last seen here stands in for it, or nothing.
+    /// Never why a rung is not the best: only in `degraded`.
+    ProfileUnavailable,
 }
 
 impl Rung {
@@ -264,6 +267,7 @@ impl Reason {
         match self {
             Self::NoKnownHistory => "no_known_history",
             Self::FunctionInvalidOutput => "function_invalid_output",
+            Self::ProfileUnavailable => "profile_unavailable",
         }
     }
 }
@@ -273,10 +277,30 @@ impl Reason {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum ProfileSource {
+    /// What is stored of the person.
+    Store,
     /// The request brought it.
     Request,
+    /// Both: what is stored, then what the request brought.
+    Both,
     /// There was none.
     None,
+    /// There may be one, and it could not be read.
+    Unavailable,
+}
+
+impl ProfileSource {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Request => "request",
+            Self::Both => "both",
+            Self::None => "none",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// The part of every answer that says where it came from.
@@ -299,6 +323,18 @@ pub struct Receipt {
     pub elapsed_ms: f64,
     /// Milliseconds that were asked for.
     pub deadline_ms: u64,
+}
+
+/// An answer that says where it came from.
+pub trait Receipted {
+    /// The receipt, when the rest has been sent.
+    fn into_receipt(self) -> Receipt;
+}
+
+impl Receipted for Answer {
+    fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
 }
 
 /// Which model answered.

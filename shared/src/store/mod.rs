@@ -9,6 +9,10 @@
 //! - A profile is replaced on the condition that it is still the one that was folded onto, and afterwards the tombstone
 //!   is read, for the same reason.
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod fold;
 mod profile;
 mod pseudonym;
@@ -22,6 +26,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::history::{RatingValue, Time};
 use crate::api::{EventId, EventType, ItemId, UserId};
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
