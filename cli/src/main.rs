@@ -4,6 +4,7 @@ mod artifacts;
 mod cache;
 mod commands;
 mod data;
+mod docs;
 mod evaluate;
 mod interactions;
 mod keys;

@@ -44,6 +44,14 @@ impl Access {
         }
     }
 
+    /// What the OpenAPI document says of it.
+    pub(super) fn documented(&self) -> routes::Access {
+        match self {
+            Self::Open => routes::Access::Open,
+            Self::Keys(_) => routes::Access::Keys,
+        }
+    }
+
     /// The header that a sample request needs, ready for a shell.
     pub(super) fn sample_header(&self) -> &'static str {
         match self {

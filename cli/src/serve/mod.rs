@@ -18,9 +18,9 @@ use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::cache;
 use crate::commands::ServeOptions;
 use crate::state::{self, State};
+use crate::{cache, docs};
 use access::Access;
 use signals::Signals;
 
@@ -61,7 +61,8 @@ fn router(App { recommending, state }: &App, access: Access) -> Router {
         .merge(users::router(state.people.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
-        .merge(health::router(Arc::clone(recommending)));
+        .merge(health::router(Arc::clone(recommending), access.documented()))
+        .merge(docs::router());
     telemetry::logged(http::identified(access.guard(http::with_fallbacks(routes))))
 }
 
@@ -78,7 +79,9 @@ async fn index() -> &'static str {
      GET  /v1/users/{id}        what is held about a person; DELETE erases it\n\
      GET  /v1/users/{id}/events\n\
      GET  /v1/health            alive\n\
-     GET  /v1/ready             which model answers\n"
+     GET  /v1/ready             which model answers\n\n\
+     GET  /docs                 all of it, to browse and to try\n\
+     GET  /openapi.json         the same for programs\n"
 }
 
 async fn serve(app: &App, access: Access, options: &ServeOptions) -> Result<()> {

@@ -125,7 +125,7 @@ fn ratings() -> Vec<(Value, bool)> {
     cases.into()
 }
 
-fn entries<T: Into<Value> + Clone>(entry: T, most: usize, least: usize) -> Vec<(Value, bool)> {
+fn entries(entry: &Value, most: usize, least: usize) -> Vec<(Value, bool)> {
     let of = |count: usize| Value::from_iter(std::iter::repeat_n(entry.clone(), count));
     vec![(of(0), least == 0), (of(1), true), (of(most), true), (of(most + 1), false), (json!({}), false)]
 }
@@ -168,7 +168,7 @@ fn schema_and_parser_agree_on_recommendations() {
         [(json!("x".repeat(64)), true), (json!("é".repeat(64)), true), (json!("x".repeat(65)), false)];
     let places: &[(&str, Vec<(Value, bool)>)] = &[
         ("/user_id", ids()),
-        ("/history", entries("a", 500, 0)),
+        ("/history", entries(&json!("a"), 500, 0)),
         ("/history/0", ids()),
         ("/history/1/item_id", ids()),
         ("/history/1/occurred_at", times(false)),
@@ -184,10 +184,10 @@ fn schema_and_parser_agree_on_recommendations() {
         ),
         (
             "/filters/genres_any",
-            [entries("a", 64, 0), vec![(json!(null), false), (json!([""]), false)]].concat(),
+            [entries(&json!("a"), 64, 0), vec![(json!(null), false), (json!([""]), false)]].concat(),
         ),
         ("/filters/genres_none", genre.map(|(genre, valid)| (json!([genre]), valid)).into()),
-        ("/filters/exclude_items", entries("a", 500, 0)),
+        ("/filters/exclude_items", entries(&json!("a"), 500, 0)),
         ("/filters/year", vec![(json!({"min": 9999}), true), (json!(null), false), (json!([1, 2]), false)]),
         ("/filters/year/min", integers(0, 9_999)),
         ("/unknown", vec![(json!(1), false), (json!(null), false)]),
@@ -206,7 +206,9 @@ fn schema_and_parser_agree_on_recommendations() {
 fn schema_and_parser_agree_on_rankings() {
     let schema = component("RankingRequest");
     let body = json!({"items": ["a"]});
-    for (pointer, cases) in [("/items", entries("a", 500, 1)), ("/items/0", ids()), ("/user_id", ids())] {
+    for (pointer, cases) in
+        [("/items", entries(&json!("a"), 500, 1)), ("/items/0", ids()), ("/user_id", ids())]
+    {
         placed::<RankingRequest>(&schema, &body, pointer, &cases);
     }
     agree::<RankingRequest>(&schema, &json!({}), Some(false));
@@ -218,7 +220,7 @@ fn schema_and_parser_agree_on_events() {
     let event = json!({"user_id": "a", "item_id": "b", "type": "view"});
     let body = json!({"events": [event]});
     let places: &[(&str, Vec<(Value, bool)>)] = &[
-        ("/events", entries(event.clone(), 100, 1)),
+        ("/events", entries(&event, 100, 1)),
         ("/events/0/event_id", ids()),
         ("/events/0/user_id", ids()),
         ("/events/0/item_id", ids()),

@@ -105,8 +105,8 @@ const fn answered(
     Answered { status: "200", description, schema, example }
 }
 
-const ITEM: Option<fn(&mut Schemas) -> Vec<Value>> = Some(|schemas| schemas.path::<ItemId>());
-const USER: Option<fn(&mut Schemas) -> Vec<Value>> = Some(|schemas| schemas.path::<UserId>());
+const ITEM: Option<fn(&mut Schemas) -> Vec<Value>> = Some(Schemas::path::<ItemId>);
+const USER: Option<fn(&mut Schemas) -> Vec<Value>> = Some(Schemas::path::<UserId>);
 const NEEDS_STORE: &[ProblemCode] = &[ProblemCode::StoreUnavailable];
 const NEEDS_STORE_AND_ID: &[ProblemCode] = &[ProblemCode::InvalidRequest, ProblemCode::StoreUnavailable];
 
@@ -139,10 +139,10 @@ fn recommend() -> Operation {
         description: "From a stored history, a given one, or both; from neither, what is popular.",
         tag: Tag::Recommendations,
         body: Some(Body {
-            schema: |schemas| schemas.request::<RecommendationRequest>(),
+            schema: Schemas::request::<RecommendationRequest>,
             examples: request::RECOMMENDATIONS,
         }),
-        answer: answered("Items, best first.", |s| s.answer::<Answer>(), answer::recommendations),
+        answer: answered("Items, best first.", Schemas::answer::<Answer>, answer::recommendations),
         ..NOTHING
     }
 }
@@ -153,15 +153,8 @@ fn rank() -> Operation {
         summary: "These items, in which order for this person?",
         description: "Unknown items come last and are marked.",
         tag: Tag::Recommendations,
-        body: Some(Body {
-            schema: |schemas| schemas.request::<RankingRequest>(),
-            examples: request::RANKINGS,
-        }),
-        answer: answered(
-            "The items, best first.",
-            |schemas| schemas.answer::<RankingAnswer>(),
-            answer::ranking,
-        ),
+        body: Some(Body { schema: Schemas::request::<RankingRequest>, examples: request::RANKINGS }),
+        answer: answered("The items, best first.", Schemas::answer::<RankingAnswer>, answer::ranking),
         ..NOTHING
     }
 }
@@ -172,8 +165,8 @@ fn list_items() -> Operation {
         summary: "Search and browse",
         description: "The items whose titles have the words that are searched for, most popular first.",
         tag: Tag::Catalogue,
-        query: Some(|schemas| schemas.query::<ItemQuery>()),
-        answer: answered("A page of items.", |schemas| schemas.answer::<ItemList>(), answer::items),
+        query: Some(Schemas::query::<ItemQuery>),
+        answer: answered("A page of items.", Schemas::answer::<ItemList>, answer::items),
         ..NOTHING
     }
 }
@@ -185,7 +178,7 @@ fn get_item() -> Operation {
         description: "What the catalogue holds about it.",
         tag: Tag::Catalogue,
         path: ITEM,
-        answer: answered("The item.", |schemas| schemas.answer::<Item>(), answer::item),
+        answer: answered("The item.", Schemas::answer::<Item>, answer::item),
         problems: &[ProblemCode::UnknownItem],
         ..NOTHING
     }
@@ -198,12 +191,8 @@ fn list_similar_items() -> Operation {
         description: "By the cosine of what the model learned of both; an item is not like itself.",
         tag: Tag::Catalogue,
         path: ITEM,
-        query: Some(|schemas| schemas.query::<SimilarQuery>()),
-        answer: answered(
-            "Items, most similar first.",
-            |schemas| schemas.answer::<ScoredList>(),
-            answer::similar_items,
-        ),
+        query: Some(Schemas::query::<SimilarQuery>),
+        answer: answered("Items, most similar first.", Schemas::answer::<ScoredList>, answer::similar_items),
         problems: &[ProblemCode::UnknownItem],
         ..NOTHING
     }
@@ -215,12 +204,8 @@ fn list_popular_items() -> Operation {
         summary: "What is popular",
         description: "By the number of interactions in training.",
         tag: Tag::Catalogue,
-        query: Some(|schemas| schemas.query::<PopularQuery>()),
-        answer: answered(
-            "Items, most popular first.",
-            |schemas| schemas.answer::<ScoredList>(),
-            answer::popular_items,
-        ),
+        query: Some(Schemas::query::<PopularQuery>),
+        answer: answered("Items, most popular first.", Schemas::answer::<ScoredList>, answer::popular_items),
         ..NOTHING
     }
 }
@@ -231,11 +216,11 @@ fn send_events() -> Operation {
         summary: "What people did",
         description: "An event with an id can be sent again without harm.",
         tag: Tag::People,
-        body: Some(Body { schema: |schemas| schemas.request::<EventsRequest>(), examples: request::EVENTS }),
+        body: Some(Body { schema: Schemas::request::<EventsRequest>, examples: request::EVENTS }),
         answer: Answered {
             status: "202",
             description: "What became of each event. What is accepted survives any crash.",
-            schema: |schemas| schemas.answer::<EventsAnswer>(),
+            schema: Schemas::answer::<EventsAnswer>,
             example: answer::events,
         },
         problems: NEEDS_STORE,
@@ -250,7 +235,7 @@ fn get_user() -> Operation {
         description: "Of a person about whom nothing is held, an empty one.",
         tag: Tag::People,
         path: USER,
-        answer: answered("The person's profile.", |schemas| schemas.answer::<User>(), answer::user),
+        answer: answered("The person's profile.", Schemas::answer::<User>, answer::user),
         problems: NEEDS_STORE_AND_ID,
         ..NOTHING
     }
@@ -263,8 +248,8 @@ fn list_user_events() -> Operation {
         description: "In the order of their ids.",
         tag: Tag::People,
         path: USER,
-        query: Some(|schemas| schemas.query::<UserEventsQuery>()),
-        answer: answered("A page of events.", |schemas| schemas.answer::<UserEvents>(), answer::user_events),
+        query: Some(Schemas::query::<UserEventsQuery>),
+        answer: answered("A page of events.", Schemas::answer::<UserEvents>, answer::user_events),
         problems: NEEDS_STORE,
         ..NOTHING
     }
@@ -278,7 +263,7 @@ fn erase_user() -> Operation {
                       finishes an erasure that failed half-way.",
         tag: Tag::People,
         path: USER,
-        answer: answered("What was removed.", |schemas| schemas.answer::<ErasedUser>(), answer::erased_user),
+        answer: answered("What was removed.", Schemas::answer::<ErasedUser>, answer::erased_user),
         problems: NEEDS_STORE_AND_ID,
         ..NOTHING
     }
@@ -289,7 +274,7 @@ fn health() -> Operation {
         id: "health",
         summary: "Alive",
         description: "Says nothing of dependencies.",
-        answer: answered("The process answers.", |schemas| schemas.answer::<Health>(), answer::health),
+        answer: answered("The process answers.", Schemas::answer::<Health>, answer::health),
         ..NOTHING
     }
 }
@@ -299,7 +284,7 @@ fn ready() -> Operation {
         id: "ready",
         summary: "An answer is possible",
         description: "And how each dependency fares.",
-        answer: answered("Recommendations are answered.", |schemas| schemas.answer::<Ready>(), answer::ready),
+        answer: answered("Recommendations are answered.", Schemas::answer::<Ready>, answer::ready),
         ..NOTHING
     }
 }
