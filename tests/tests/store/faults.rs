@@ -244,8 +244,6 @@ fn what_stays_unprocessed_is_an_error() {
         .await;
         let error = stores.proxied.profile(&user("ada")).await.unwrap_err();
         assert_eq!(error.to_string(), "BatchGetItem: keys were left unprocessed");
-        let error = stores.proxied.basis(&user("ada")).await.unwrap_err();
-        assert_eq!(error.to_string(), "BatchGetItem: keys were left unprocessed");
     });
 }
 
