@@ -5,9 +5,11 @@ mod cache;
 mod commands;
 mod data;
 mod evaluate;
+mod interactions;
 mod output;
 mod recommend;
 mod serve;
+mod state;
 mod train;
 
 use std::process::ExitCode;
@@ -18,7 +20,7 @@ use commands::{Cli, Command, DataCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = shared::telemetry::start(shared::telemetry::Audience::People) {
+    if let Err(error) = shared::telemetry::start(cli.command.audience()) {
         return fail(&error.into());
     }
     let outcome = match cli.command {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Import(options) => artifacts::import(&options),
         Command::Optimize(options) => artifacts::optimize(&options),
         Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),
+        Command::Data(DataCommand::Load(options)) => data::load(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,11 +13,14 @@ use axum::response::Response;
 use axum::routing::get;
 use shared::api::http::{self, RequestId};
 use shared::api::{Problem, ProblemCode};
-use shared::recommend::Recommending;
+use shared::recommend::{Memory, Recommending};
+use shared::telemetry;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::cache;
 use crate::commands::ServeOptions;
+use crate::state::{self, State};
 
 /// The port when none is asked for, if it is free.
 const DEFAULT_PORT: u16 = 3000;
@@ -29,28 +32,40 @@ pub(crate) fn run(options: &ServeOptions) -> Result<()> {
         (None, None) => cache::demo_model()?,
     };
     let recommending = Arc::new(Recommending::open(&folder)?);
+    let state = State::open(&state::choice(options))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&recommending, options.port))
+    runtime.block_on(async {
+        state::seed(&state, options).await?;
+        serve(&recommending, &state, options.port).await
+    })
 }
 
-async fn serve(recommending: &Arc<Recommending>, port: Option<u16>) -> Result<()> {
+async fn serve(recommending: &Arc<Recommending>, state: &State, port: Option<u16>) -> Result<()> {
     let listener = listen(port).await?;
-    announce(recommending, listener.local_addr()?);
-    axum::serve(listener, router(recommending)).with_graceful_shutdown(interrupted()).await?;
+    announce(recommending, state, listener.local_addr()?);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let folding = tokio::spawn(state.clone().fold(async { drop(stopped.await) }));
+    axum::serve(listener, router(recommending, state)).with_graceful_shutdown(interrupted()).await?;
+    drop(stop);
+    folding.await?;
     eprintln!("stopped; every request was answered");
     Ok(())
 }
 
 /// All routes on one port. Adding a function means adding its line.
-fn router(recommending: &Arc<Recommending>) -> Router {
+fn router(recommending: &Arc<Recommending>, state: &State) -> Router {
+    let memory = Arc::new(Memory::new(state.profiles.clone()));
     let routes = Router::new()
         .route("/", get(index))
-        .merge(recommend::router(Arc::clone(recommending)))
-        .merge(rank::router(Arc::clone(recommending)))
+        .merge(recommend::router(Arc::clone(recommending), Arc::clone(&memory)))
+        .merge(rank::router(Arc::clone(recommending), memory))
+        .merge(events::router(state.events.clone()))
+        .merge(users::router(state.people.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(Arc::clone(recommending)));
-    http::identified(http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names)))
+    let routes = http::with_fallbacks(routes).layer(middleware::from_fn(only_local_names));
+    telemetry::logged(http::identified(routes))
 }
 
 /// What somebody sees who opens the address in a browser.
@@ -62,6 +77,9 @@ async fn index() -> &'static str {
      GET  /v1/items/{id}        one item\n\
      GET  /v1/items/{id}/similar\n\
      GET  /v1/popular           ?genre=&k=\n\
+     POST /v1/events            what people did\n\
+     GET  /v1/users/{id}        what is held about a person; DELETE erases it\n\
+     GET  /v1/users/{id}/events\n\
      GET  /v1/health            alive\n\
      GET  /v1/ready             which model answers\n"
 }
@@ -84,7 +102,7 @@ async fn listen(port: Option<u16>) -> Result<TcpListener> {
     }
 }
 
-fn announce(recommending: &Recommending, address: SocketAddr) {
+fn announce(recommending: &Recommending, state: &State, address: SocketAddr) {
     let artifact = recommending.artifact();
     let simulated = artifact.config.training.as_ref().is_some_and(|training| training.simulated);
     let simulated = if simulated { ", trained on simulated interactions" } else { "" };
@@ -92,6 +110,7 @@ fn announce(recommending: &Recommending, address: SocketAddr) {
     let liked = catalogue.by_popularity().iter().take(2).filter_map(|&row| catalogue.id(row));
     let history = serde_json::json!({"history": liked.collect::<Vec<_>>(), "k": 5, "explain": true});
     println!("{} {}: {} items{simulated}", artifact.config.name, artifact.config.version, catalogue.len());
+    println!("{state}");
     println!("listening on http://{address}, open to this machine alone; Ctrl-C stops it");
     println!(
         "\n  curl -s http://{address}/v1/recommendations -H 'content-type: application/json' \\\n    -d '{history}'\n"

@@ -11,6 +11,7 @@ use super::error::FaultCode;
 use super::id::ItemId;
 use super::number::BoundedFloat;
 use super::object::present;
+use super::rfc_3339;
 
 /// Most entries of a history: the newest 500 distinct items are all that a profile keeps.
 pub const HISTORY_LIMIT: usize = 500;
@@ -18,6 +19,7 @@ pub const HISTORY_LIMIT: usize = 500;
 /// What a person did with an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum EventType {
     /// Looked at it.
     View,
@@ -73,12 +75,15 @@ pub type RatingValue = BoundedFloat<5, 50>;
 pub struct Time(i64);
 
 /// 1990-01-01T00:00:00Z, before anything this service is about was recorded.
-const EARLIEST_MS: i64 = 631_152_000_000;
+pub(super) const EARLIEST_MS: i64 = 631_152_000_000;
 /// 2100-01-01T00:00:00Z: a later time is a unit mistaken.
-const LATEST_MS: i64 = 4_102_444_800_000;
+pub(super) const LATEST_MS: i64 = 4_102_444_800_000;
 const TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds, from 1990 to 2099";
 
 impl Time {
+    /// 1990-01-01T00:00:00Z, the earliest there is.
+    pub const EARLIEST: Self = Self(EARLIEST_MS);
+
     /// A moment from epoch milliseconds.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
@@ -131,7 +136,7 @@ impl GivenTime {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+        rfc_3339::millis(text).map(Self)
     }
 }
 
@@ -223,14 +228,22 @@ pub struct HistoryEntry {
     pub occurred_at: Option<Time>,
 }
 
+/// What a person did with an item.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "HistoryEntryObject"))]
+#[cfg_attr(feature = "openapi", schemars(transform = super::openapi::rating_has_value))]
+pub(super) struct Entry {
+    /// What the entry is about.
     item_id: ItemId,
+    /// What was done; without it a `like`, or a `rating` where there is a value.
     #[serde(default, rename = "type", deserialize_with = "present")]
     kind: Option<EventType>,
+    /// The rating's value; a `rating` needs one.
     #[serde(default, deserialize_with = "present")]
     value: Option<RatingValue>,
+    /// When it was done.
     #[serde(default, deserialize_with = "present")]
     occurred_at: Option<Time>,
 }

@@ -7,7 +7,8 @@ use super::checker::{Check, Checker};
 use super::error::FaultCode;
 
 /// An integer between `MIN` and `MAX`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct BoundedInt<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> BoundedInt<MIN, MAX> {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 /// A JSON value that is often nearly right for `history`, `k` and the others.
-fn value() -> impl Strategy<Value = Value> {
+pub(super) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -48,7 +48,7 @@ fn object(
 }
 
 /// Valid values of each field, of which some are replaced.
-fn request() -> impl Strategy<Value = Value> {
+pub(super) fn request() -> impl Strategy<Value = Value> {
     let valid = json!({
         "user_id": "someone@example.org",
         "history": ["alpha", {"item_id": "bravo", "type": "rating", "value": 4.5, "occurred_at": 1_700_000_000_000_i64}],

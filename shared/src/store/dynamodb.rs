@@ -16,9 +16,10 @@ mod tombstone;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use connection::Connection;
 
-use super::PseudonymKey;
+use super::{PseudonymKey, StoreError};
 use crate::config::TableSettings;
 
 /// How many calls wait for the table at a time, of one call of a caller. A connection each, as the protocol is
@@ -39,11 +40,28 @@ impl DynamoDb {
         Self { settings, pseudonym_key, connection: Connection::of_environment() }
     }
 
+    /// The same for reading profiles, which needs no key; whatever does fails.
+    #[must_use]
+    pub fn without_key(settings: TableSettings) -> Self {
+        Self::new(settings, Arc::new(NoKey))
+    }
+
     /// The table of these settings in an emulator that listens at `endpoint` (such as `http://127.0.0.1:8000`) and
     /// believes every key. Nothing of the environment is read.
     #[must_use]
     pub fn emulated(settings: TableSettings, pseudonym_key: Arc<dyn PseudonymKey>, endpoint: &str) -> Self {
         Self { settings, pseudonym_key, connection: Connection::of_emulator(endpoint) }
+    }
+}
+
+/// The key of a function that has none.
+#[derive(Debug)]
+struct NoKey;
+
+#[async_trait]
+impl PseudonymKey for NoKey {
+    async fn key(&self) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::new("no key of tombstones is configured here"))
     }
 }
 

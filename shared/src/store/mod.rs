@@ -11,6 +11,8 @@
 
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod fold;
 mod profile;
 mod pseudonym;
