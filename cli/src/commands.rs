@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::state::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::telemetry::Audience;
 use training::als::{AlsSettings, Solver};

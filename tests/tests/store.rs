@@ -5,6 +5,7 @@ mod faults;
 mod people;
 mod proxy;
 mod table;
+mod turn;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,20 +17,21 @@ use shared::config::TableSettings;
 use shared::store::{DynamoDb, PseudonymKey, StoreError};
 use shared::testing::conformance;
 use tests::{Request, send};
+use turn::Turn;
 
 /// A server, and the name of a table that no other test uses.
 pub(crate) struct Server {
     endpoint: String,
     table: String,
-    /// Held for its end.
-    _running: Arc<dyn Any + Send + Sync>,
+    /// Held for their ends.
+    _running: (Arc<dyn Any + Send + Sync>, Turn),
 }
 
 impl Server {
     fn new(endpoint: &str, running: Arc<dyn Any + Send + Sync>) -> Self {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let table = format!("people-{}", TABLES.fetch_add(1, Ordering::Relaxed));
-        Self { endpoint: endpoint.to_owned(), table, _running: running }
+        Self { endpoint: endpoint.to_owned(), table, _running: (running, Turn::wait()) }
     }
 
     pub(crate) fn moto() -> Self {
@@ -121,7 +123,7 @@ macro_rules! on_each {
     ($($case:tt)*) => {
         on! { moto: $($case)* }
         #[cfg(feature = "real-parts")]
-        on! { dynamodb_local: $($case)* }
+        on! { dynamodb_local: $($case)* table::pages_of_the_service_are_put_together }
     };
 }
 
@@ -131,6 +133,5 @@ on_each! {
     table::events_that_expired_are_not_shown
     table::what_cannot_be_read_is_erased_all_the_same
     table::profiles_of_all_regions_are_joined_and_erased
-    table::people_with_more_than_a_page_of_events_are_read_and_erased
     table::of_events_loaded_under_one_id_the_last_is_kept
 }

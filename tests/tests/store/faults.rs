@@ -184,23 +184,26 @@ fn one_event_that_fails_fails_alone() {
     });
 }
 
+/// Whose first put is done and said to have failed.
+async fn losing_the_first_reply() -> Stores {
+    let fate = |_, call: Call| if is(&call, "PutItem", 0) { Fate::IsDoneAndFails } else { Fate::Passes };
+    Stores::new(fate).await
+}
+
 #[test]
-fn a_reply_that_is_lost_loses_nothing() {
+fn an_event_whose_reply_is_lost_is_kept_once() {
     wait(async {
-        let stores = Stores::new(|_, call| match (call.operation, call.before) {
-            ("PutItem" | "DeleteItem", 0) => Fate::IsDoneAndFails,
-            _ => Fate::Passes,
-        })
-        .await;
+        let stores = losing_the_first_reply().await;
         let e1 = event("e1", at(1));
         assert_eq!(puts(stores.proxied.put(std::slice::from_ref(&e1)).await), [Put::Duplicate]);
         assert_eq!(kept(stores.direct.as_ref()).await, [e1]);
+    });
+}
 
-        let stores = Stores::new(|_, call| match (call.operation, call.before) {
-            ("PutItem", 0) => Fate::IsDoneAndFails,
-            _ => Fate::Passes,
-        })
-        .await;
+#[test]
+fn a_fold_whose_reply_is_lost_is_done() {
+    wait(async {
+        let stores = losing_the_first_reply().await;
         let events = [event("e1", at(1))];
         fold(&stores.proxied, &user("ada"), &events, &[], at(2)).await.unwrap();
         let profile = stores.direct.profile(&user("ada")).await.unwrap().unwrap().profile;
@@ -244,8 +247,30 @@ fn what_stays_unprocessed_is_an_error() {
         .await;
         let error = stores.proxied.profile(&user("ada")).await.unwrap_err();
         assert_eq!(error.to_string(), "BatchGetItem: keys were left unprocessed");
-        let error = stores.proxied.basis(&user("ada")).await.unwrap_err();
-        assert_eq!(error.to_string(), "BatchGetItem: keys were left unprocessed");
+    });
+}
+
+#[test]
+fn pages_are_put_together() {
+    wait(async {
+        let stores = Stores::new(|_, call| {
+            let mut body = call.body.clone();
+            if call.operation != "Query" {
+                return Fate::Passes;
+            }
+            body["Limit"] = 7.into();
+            Fate::PassesAs(body)
+        })
+        .await;
+        let events: Vec<Event> = (0..40).map(|i| event(&format!("e{i:02}"), at(i))).collect();
+        stores.direct.load(&events).await.unwrap();
+        let page = stores.proxied.events(&user("ada"), Some(&events[2].event_id), 36).await.unwrap();
+        assert_eq!((page.events.as_slice(), page.more), (&events[3..39], true));
+        assert_eq!(kept(&stores.proxied).await, events);
+        // The newest is on the last page.
+        let erased = stores.proxied.erase(&user("ada"), at(0)).await.unwrap();
+        assert_eq!(erased, Erased { events: 40, profiles: 0, until: at(39) });
+        assert_eq!(kept(stores.direct.as_ref()).await, []);
     });
 }
 
@@ -300,14 +325,15 @@ fn a_service_that_never_answers_is_an_error_for_every_event() {
             _ => Fate::Passes,
         })
         .await;
-        let events: Vec<Event> = (0..100).map(|i| event(&format!("e{i}"), at(i))).collect();
+        // Sixteen at a time and 4 s each, these would take a minute.
+        let events: Vec<Event> = (0..240).map(|i| event(&format!("e{i}"), at(i))).collect();
         // Whoever waits behind the gateway is gone after 30 s.
         let (outcomes, profile) = timeout(Duration::from_secs(30), async {
             join(stores.proxied.put(&events), stores.proxied.profile(&events[0].user_id)).await
         })
         .await
         .unwrap();
-        assert_eq!(outcomes.len(), 100);
+        assert_eq!(outcomes.len(), 240);
         assert!(outcomes.iter().all(Result::is_err));
         assert!(profile.is_err());
     });

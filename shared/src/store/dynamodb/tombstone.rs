@@ -18,7 +18,8 @@ impl DynamoDb {
 
     /// The time of a tombstone as it is at this moment.
     pub(super) async fn tombstone(&self, pseudonym: &Pseudonym) -> Result<Option<Time>, StoreError> {
-        let item = self.item(tombstone_key(pseudonym)).await?;
+        let key = item::key(tombstone_partition(pseudonym), TOMBSTONE.into());
+        let item = self.item(key).await?;
         Ok(item.map(read).transpose()?.map(|tombstone| tombstone.erased_until))
     }
 
@@ -52,10 +53,6 @@ impl DynamoDb {
     }
 }
 
-pub(super) fn tombstone_key(pseudonym: &Pseudonym) -> Attributes {
-    item::key(tombstone_partition(pseudonym), TOMBSTONE.into())
-}
-
-pub(super) fn read(item: Attributes) -> Result<TombstoneItem, StoreError> {
+fn read(item: Attributes) -> Result<TombstoneItem, StoreError> {
     item::from_item("tombstone", item)
 }
