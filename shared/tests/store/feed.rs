@@ -12,7 +12,7 @@ use shared::store::{Event, Events, Profiles};
 use tempfile::TempDir;
 use tokio::sync::{Notify, oneshot};
 
-use super::{event, user};
+use crate::given::{event, user};
 
 /// Events of a record, in the order of the batch, with their sequence numbers.
 fn events(batch: &dynamodb::Event) -> Vec<(String, Event)> {

@@ -9,7 +9,7 @@ use shared::store::embedded::Embedded;
 use shared::store::{Event, Events, Loading, People, Profiles, Put};
 use tempfile::TempDir;
 
-use super::{event, user};
+use crate::given::{event, user};
 
 /// What the folders are called in which the ignored tests below do something.
 const FOLDER: &str = "killed-";
