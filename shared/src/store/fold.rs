@@ -59,8 +59,10 @@ pub async fn fold(
                 continue;
             }
         }
-        for event in put.iter().filter(|event| covered(event)) {
-            store.remove(user, &event.event_id).await?;
+        if let Some(until) = basis.erased_until {
+            for event in put.iter().filter(|event| covered(event)) {
+                store.remove(user, &event.event_id, until).await?;
+            }
         }
         return Ok(());
     }

@@ -186,8 +186,9 @@ pub trait Folding: Send + Sync + fmt::Debug {
         changed_at: Time,
     ) -> Result<Saved, StoreError>;
 
-    /// Removes an event that is there in spite of its person's erasure.
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError>;
+    /// Removes an event that is there in spite of its person's erasure, where it still is and was done at or before
+    /// `until`: by now another one may be kept under its id.
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError>;
 }
 
 /// Bringing in interactions that were recorded elsewhere.

@@ -59,8 +59,8 @@ impl Folding for DynamoDb {
         }
     }
 
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
-        self.delete(item::key(user_partition(user), event_sort(event)), None).await?;
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError> {
+        self.delete(item::key(user_partition(user), event_sort(event)), Some(until)).await?;
         Ok(())
     }
 }
