@@ -68,7 +68,10 @@ impl Memory {
 
 /// The profiles that this process read last.
 #[derive(Debug)]
-struct LastSeen(Mutex<LruCache<UserId, (Instant, Arc<[HistoryEntry]>)>>);
+struct LastSeen(Mutex<LruCache<UserId, Seen>>);
+
+/// When a history was read, and what it was.
+type Seen = (Instant, Arc<[HistoryEntry]>);
 
 impl Default for LastSeen {
     fn default() -> Self {
