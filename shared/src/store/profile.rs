@@ -178,3 +178,6 @@ impl<'de> Deserialize<'de> for Profile {
         Ok(Self::made(entries, kept.erased_until))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ mod feed;
 mod given;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod two_regions;
 
 use shared::store::embedded::Embedded;
 use shared::testing::conformance;
