@@ -24,6 +24,7 @@ mod paths;
 mod process;
 mod python;
 mod service;
+mod template;
 
 pub use binaries::{Binaries, binaries};
 #[cfg(feature = "real-parts")]
@@ -36,3 +37,4 @@ pub use paths::{movielens_zip, root, scratch};
 pub use process::{Finished, Process, command, marquee};
 pub use python::{Venv, venv};
 pub use service::Service;
+pub use template::template;

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
+use crate::http::{Request, send};
 use crate::in_common::InCommon;
 use crate::process::{Process, command};
 use crate::venv;
@@ -56,6 +58,23 @@ impl Moto {
             ("AWS_SECRET_ACCESS_KEY", "emulator".into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
         ]
+    }
+
+    /// Calls Secrets Manager: `CreateSecret`, `PutSecretValue` and so on.
+    ///
+    /// # Errors
+    /// When it does not answer, or with an error.
+    pub fn secrets_manager(&self, operation: &str, parameters: &Value) -> Result<Value> {
+        // moto knows the service by the scope of the signature, and does not check the signature itself.
+        let signature = "AWS4-HMAC-SHA256 Credential=emulator/20260101/eu-central-1/secretsmanager/aws4_request, \
+                         SignedHeaders=host, Signature=0";
+        let request = Request::post("/", parameters.to_string())
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", &format!("secretsmanager.{operation}"))
+            .header("authorization", signature);
+        let reply = send(&self.endpoint, &request)?;
+        ensure!(reply.status == 200, "{operation}: {reply:?}");
+        Ok(reply.json())
     }
 
     /// What it has written so far: a line for each request, and its own faults.

@@ -87,6 +87,14 @@ impl Service {
         self.process.interrupt()
     }
 
+    /// Waits until it has written these words.
+    ///
+    /// # Errors
+    /// When it ends or takes too long before that.
+    pub fn wait_for(&mut self, words: &str) -> Result<()> {
+        self.process.wait_for(|log| log.contains(words).then_some(()))
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

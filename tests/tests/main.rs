@@ -4,9 +4,11 @@
 
 mod answers;
 mod artifact;
+mod authorize;
 mod copy;
 mod emulator;
 mod events;
+mod keys;
 mod kills;
 mod lifecycle;
 mod log;
