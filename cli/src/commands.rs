@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::state::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::telemetry::Audience;
-use crate::state::Choice;
 use training::als::{AlsSettings, Solver};
 
 /// Recommendations from your own data: train, look, serve.

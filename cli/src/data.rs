@@ -4,8 +4,8 @@ use anyhow::{Result, anyhow, bail};
 use shared::aws;
 use shared::store::Loading;
 use shared::store::embedded::Embedded;
-use training::data::{self, ReadOptions};
 use training::data::fetch::{self, BASE_URL, Checksum, FetchRequest};
+use training::data::{self, ReadOptions};
 
 use crate::commands::{FetchOptions, LoadOptions};
 use crate::state::Choice;

@@ -32,7 +32,16 @@ fn event(data: &Dataset, interaction: &data::Event, now: Time) -> Option<Event> 
     let said = format!("{item_id}\n{}\n{:?}\n{occurred_at}", kind.name(), value.map(RatingValue::get));
     let digest = manifest::hex(&Sha256::digest(said));
     let event_id = format!("load-{}", &digest[..24]).try_into().ok()?;
-    Some(Event { user_id, event_id, item_id, kind, value, occurred_at, received_at: occurred_at, time_given: true })
+    Some(Event {
+        user_id,
+        event_id,
+        item_id,
+        kind,
+        value,
+        occurred_at,
+        received_at: occurred_at,
+        time_given: true,
+    })
 }
 
 /// A named type is taken by its name; what has none and a value from 0.5 to 5 is a rating, anything else a like.
@@ -49,5 +58,7 @@ fn said(data: &Dataset, interaction: &data::Event) -> (EventType, Option<RatingV
 /// Data without times keep their order, in milliseconds from the earliest time there is.
 fn time(timed: bool, time: i64) -> Time {
     let given = timed.then(|| Time::from_millis(time)).flatten();
-    given.or_else(|| Time::from_millis(Time::EARLIEST.millis() + time.clamp(0, i64::from(u32::MAX)))).unwrap_or(Time::EARLIEST)
+    given
+        .or_else(|| Time::from_millis(Time::EARLIEST.millis() + time.clamp(0, i64::from(u32::MAX))))
+        .unwrap_or(Time::EARLIEST)
 }

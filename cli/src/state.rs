@@ -73,7 +73,8 @@ impl State {
             }
             Choice::File(path) => {
                 if let Some(folder) = path.parent() {
-                    fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+                    fs::create_dir_all(folder)
+                        .with_context(|| format!("{} can't be made", folder.display()))?;
                 }
                 let store = Embedded::open(path)?;
                 Ok(Self { file: Some(store.clone()), ..Self::of(Arc::new(store), choice) })

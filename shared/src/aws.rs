@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::config::TableSettings;
-use crate::store::Profiles;
 use crate::store::DynamoDb;
+use crate::store::Profiles;
 
 /// The profiles in the table of the environment; `None` when it names none. Nothing is connected before the first read.
 ///

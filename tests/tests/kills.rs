@@ -97,8 +97,9 @@ fn write(
             return;
         }
         let body = unsure.take().unwrap_or_else(|| {
-            let events: Vec<_> =
-                (0..=random.below(4)).map(|part| event(&mut random, &format!("w{writer}-{number}-{part}"))).collect();
+            let events: Vec<_> = (0..=random.below(4))
+                .map(|part| event(&mut random, &format!("w{writer}-{number}-{part}")))
+                .collect();
             json!({ "events": events })
         });
         let base = base.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -155,7 +156,9 @@ fn events_of(service: &Service, person: &str) -> Result<BTreeMap<String, Value>>
 fn profile_of(service: &Service, person: &str) -> Result<Vec<(String, String)>> {
     let user = shown(&service.send(&Request::new("GET", &format!("/v1/users/{person}")))?);
     let entries = user["history"].as_array().context("a history")?.iter();
-    Ok(entries.map(|entry| (text(&entry["item_id"]).to_owned(), text(&entry["event_id"]).to_owned())).collect())
+    Ok(entries
+        .map(|entry| (text(&entry["item_id"]).to_owned(), text(&entry["event_id"]).to_owned()))
+        .collect())
 }
 
 /// The same, folded here: per item the event of the greatest (time, id), in that order.

@@ -8,7 +8,9 @@ fn main() -> ExitCode {
     lambda::handle(
         async || -> Result<Arc<dyn Folding>, Box<dyn Error>> {
             let table = aws::table().await?;
-            Ok(table.map(|table| table as _).ok_or("the variable MARQUEE_TABLE is needed: the table whose stream is folded")?)
+            Ok(table
+                .map(|table| table as _)
+                .ok_or("the variable MARQUEE_TABLE is needed: the table whose stream is folded")?)
         },
         async |event, store| Ok(update_profiles::handle(event, store).await),
     )

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::checker::{Check, Checker};
 use super::error::FaultCode;
 use super::id::ItemId;
-use super::number::BoundedFloat;
+use super::number::{BoundedFloat, integer, whole};
 use super::object::present;
 use super::rfc_3339;
 
@@ -170,6 +170,10 @@ fn time<'de, D: Deserializer<'de>, T>(
         fn visit_u64<E: de::Error>(self, millis: u64) -> Result<T, E> {
             i64::try_from(millis).ok().and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
         }
+
+        fn visit_f64<E: de::Error>(self, millis: f64) -> Result<T, E> {
+            whole(millis).and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
+        }
     }
     deserializer.deserialize_any(TimeVisitor { rule, of_text, of_millis })
 }
@@ -195,7 +199,7 @@ fn check_time<T>(
 ) {
     let time = match value {
         Value::String(text) => of_text(text),
-        Value::Number(number) => number.as_i64().and_then(of_millis),
+        Value::Number(number) => integer(number).and_then(of_millis),
         other => return checker.wrong_type(other, "a string or an integer"),
     };
     if time.is_none() {

@@ -115,9 +115,10 @@ fn codes_have_one_name_everywhere() {
 fn a_time_is_rfc_3339_or_epoch_milliseconds() {
     let millis = |text: &str| serde_json::from_str::<history::Time>(text).ok().map(history::Time::millis);
     assert_eq!(millis("1714557600000"), Some(1_714_557_600_000));
+    assert_eq!(millis("1.7145576e12"), Some(1_714_557_600_000));
     assert_eq!(millis("\"2024-05-01T10:00:00Z\""), Some(1_714_557_600_000));
     assert_eq!(millis("\"2024-05-01T12:00:00+02:00\""), Some(1_714_557_600_000));
-    for bad in ["1714557600", "\"2024-05-01\"", "-1", "1e12", "null"] {
+    for bad in ["1714557600", "\"2024-05-01\"", "-1", "1714557600000.5", "null"] {
         assert_eq!(millis(bad), None, "{bad}");
     }
 }
