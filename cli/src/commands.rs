@@ -1,11 +1,15 @@
 //! The command line's words.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use crate::state::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::telemetry::Audience;
 use training::als::{AlsSettings, Solver};
+
+use crate::keys::KeysCommand;
+use crate::state::Choice;
 
 /// Recommendations from your own data: train, look, serve.
 #[derive(Debug, Parser)]
@@ -33,6 +37,9 @@ pub(crate) enum Command {
     Import(ImportOptions),
     /// Add the derived tensors that make an artifact answer faster
     Optimize(OptimizeOptions),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Get data
     #[command(subcommand)]
     Data(DataCommand),
@@ -59,9 +66,20 @@ pub(crate) struct ServeOptions {
     /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<Choice>,
-    /// Port on 127.0.0.1; 0 takes a free one [default: 3000, or a free one when that is taken]
+    /// Address to listen on; one that other machines reach needs --api-keys
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// Port; 0 takes a free one [default: 3000, or a free one when that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Ring of API keys (`marquee keys new` makes one): every route but the public ones needs a key of it. Read again
+    /// when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_keys: Option<PathBuf>,
+    /// Longest time in seconds that requests in flight may take to finish after Ctrl-C or SIGTERM; when it is over, the
+    /// process ends with status 1
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub(crate) drain_seconds: u64,
     /// What the log is made of: lines for people on standard error, or JSON lines with metrics on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log: LogKind,

@@ -7,6 +7,7 @@ mod data;
 mod docs;
 mod evaluate;
 mod interactions;
+mod keys;
 mod output;
 mod recommend;
 mod serve;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Verify(options) => artifacts::verify(&options),
         Command::Import(options) => artifacts::import(&options),
         Command::Optimize(options) => artifacts::optimize(&options),
+        Command::Keys(command) => keys::run(&command),
         Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),
         Command::Data(DataCommand::Load(options)) => data::load(&options),
     };

@@ -38,7 +38,7 @@ where
     E: DeserializeOwned,
     R: Serialize,
 {
-    host(async || {
+    host(async move || {
         let state = state().await.map_err(Failure::start)?;
         let service = service_fn(async |event: LambdaEvent<E>| handler(event.payload, &state).await);
         lambda_runtime::run(service).await.map_err(Failure::end)

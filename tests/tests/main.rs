@@ -13,4 +13,7 @@ mod log;
 mod refusals;
 mod safetensors;
 mod service;
+// Its cases are functions of their own, which only this marks as tests for the lints.
+#[cfg(test)]
+mod store;
 mod walk;

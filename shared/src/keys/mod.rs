@@ -22,7 +22,7 @@ mod ring;
 mod stored;
 
 pub use generate::{GenerateError, ID_LENGTH, SECRET_LENGTH, Secret};
-pub use ring::{Denied, KeyRing, Refusal, RingError};
+pub use ring::{Denied, KeyRing, RING_LIMIT, Refusal, RingError};
 pub use stored::{Digest, Key, KeyId, NOTE_LENGTH};
 
 #[cfg(test)]

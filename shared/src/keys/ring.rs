@@ -12,6 +12,9 @@ use crate::api::history::Time;
 use crate::api::routes::{Route, Scope};
 use crate::api::{Check, Checker, Fault, Problem, ProblemCode};
 
+/// Largest ring in bytes of JSON: what a secret of Secrets Manager holds. Some 250 keys.
+pub const RING_LIMIT: usize = 65_536;
+
 /// The keys that are valid. Several may have one id: while a key is rotated, old and new are valid together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use crate::telemetry::{self, Dependency};
+
 /// After a failure the next attempt is not made before this: an outage costs one call in five seconds its time, and the
 /// end of one is noticed by anybody who looks.
 pub const RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -168,11 +170,12 @@ impl<T> Cached<T> {
             Err(error) => {
                 state.failure = Some((error.clone(), Instant::now()));
                 let Some(copy) = &state.copy else {
-                    tracing::warn!(%error, "a secret can't be had, and there is no copy of it");
+                    telemetry::failed(Dependency::Secrets, "get", &error);
                     return Err(error);
                 };
-                let age_seconds = copy.read_at.elapsed().as_secs();
-                tracing::warn!(%error, age_seconds, "a secret can't be had again: the copy of before stays in use");
+                let age = copy.read_at.elapsed().as_secs();
+                let words = format!("{error}; the copy of {age} s ago stays in use");
+                telemetry::failed(Dependency::Secrets, "get", &words);
                 Ok(Arc::clone(&copy.value))
             }
         }

@@ -1,4 +1,6 @@
-//! Small artifacts for tests.
+//! Small artifacts for tests, and what every store must do.
+
+pub mod conformance;
 
 use std::path::Path;
 

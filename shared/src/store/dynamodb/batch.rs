@@ -24,14 +24,9 @@ const WRITE_TURNS: u32 = 9;
 const WRITE_WAIT: Duration = Duration::from_millis(50);
 
 impl DynamoDb {
-    /// The items of these keys that there are, in any order; as they are at this moment where `consistent`, else maybe a
-    /// moment older. At most 100 keys, all different.
-    pub(super) async fn items(
-        &self,
-        keys: Vec<Attributes>,
-        consistent: bool,
-    ) -> Result<Vec<Attributes>, StoreError> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();
+    /// The items of these keys that there are, in any order, maybe a moment old. At most 100 keys, all different.
+    pub(super) async fn items(&self, keys: Vec<Attributes>) -> Result<Vec<Attributes>, StoreError> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(false).build();
         let mut wanted = keys.map_err(StoreError::new)?;
         let mut items = Vec::new();
         for turn in 0..READ_TURNS {

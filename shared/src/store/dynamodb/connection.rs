@@ -55,7 +55,8 @@ fn emulated(endpoint: &str) -> Client {
     let config = Config::builder()
         .behavior_version_latest()
         .endpoint_url(endpoint)
-        .region(Region::new("local"))
+        // One that exists: emulators look it up.
+        .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
         .retry_config(retries())
         .timeout_config(timeouts());

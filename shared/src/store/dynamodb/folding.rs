@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use futures_util::future::try_join;
 
 use super::failure::failed;
-use super::{DynamoDb, item, reading, tombstone};
+use super::{DynamoDb, item, reading};
 use crate::api::history::Time;
 use crate::api::{EventId, UserId};
-use crate::store::table::{ProfileItem, TOMBSTONE, event_sort, profile_sort, user_partition};
+use crate::store::table::{ProfileItem, event_sort, profile_sort, user_partition};
 use crate::store::{Basis, Folding, Profile, Saved, StoreError};
 
 /// The condition that a profile is the one that was read.
@@ -18,19 +19,12 @@ const IS_SAME: &str = "revision = :revision";
 #[async_trait]
 impl Folding for DynamoDb {
     async fn basis(&self, user: &UserId) -> Result<Basis, StoreError> {
-        let tombstone = tombstone::tombstone_key(&self.pseudonym(user).await?);
-        let profile = item::key(user_partition(user), profile_sort(&self.settings.region));
-        let mut basis = Basis::default();
-        for item in self.items(vec![profile, tombstone], true).await? {
-            if item::sort_key(&item) == TOMBSTONE {
-                basis.erased_until = Some(tombstone::read(item)?.erased_until);
-            } else {
-                let item = reading::read(item)?;
-                basis.profile = item.profile()?;
-                basis.revision = Some(item.revision);
-            }
-        }
-        Ok(basis)
+        let pseudonym = self.pseudonym(user).await?;
+        let profile = self.item(item::key(user_partition(user), profile_sort(&self.settings.region)));
+        let (profile, erased_until) = try_join(profile, self.tombstone(&pseudonym)).await?;
+        let Some(item) = profile else { return Ok(Basis { erased_until, ..Basis::default() }) };
+        let item = reading::read(item)?;
+        Ok(Basis { profile: item.profile()?, revision: Some(item.revision), erased_until })
     }
 
     async fn erased_until(&self, user: &UserId) -> Result<Option<Time>, StoreError> {
@@ -66,9 +60,7 @@ impl Folding for DynamoDb {
     }
 
     async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
-        let delete = self.connection.client().await.delete_item().table_name(&self.settings.table);
-        let delete = delete.set_key(Some(item::key(user_partition(user), event_sort(event)))).send();
-        delete.await.map_err(failed("DeleteItem of an event"))?;
+        self.delete(item::key(user_partition(user), event_sort(event)), None).await?;
         Ok(())
     }
 }

@@ -97,9 +97,8 @@ impl DynamoDb {
             .set_item(Some(item.into()))
             .condition_expression(item::IS_NEW)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(Kept { put: Put::Accepted, occurred_at: event.occurred_at }),
-            Err(error) => error,
+        let Err(error) = put.send().await else {
+            return Ok(Kept { put: Put::Accepted, occurred_at: event.occurred_at });
         };
         let Some(PutItemError::ConditionalCheckFailedException(failure)) = error.as_service_error() else {
             return Err(failed("PutItem of an event")(error));
@@ -130,8 +129,8 @@ impl DynamoDb {
         stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_A_TIME).collect().await
     }
 
-    /// What became of an event, now that the tombstone is known: one that it covers is deleted again. So is what a
-    /// covered event was sent again as, which an erasure under way is about to find; another event under its id stays.
+    /// What became of an event, now that the tombstone is known: one that it covers is deleted again. Of a duplicate, the
+    /// time of the one that is held counts, which an erasure under way is about to find.
     async fn settle(
         &self,
         event: &Event,

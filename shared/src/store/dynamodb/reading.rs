@@ -14,7 +14,7 @@ use crate::store::{EventPage, Profiles, StoreError, StoredProfile};
 impl Profiles for DynamoDb {
     async fn profile(&self, user: &UserId) -> Result<Option<StoredProfile>, StoreError> {
         let key = |region: &String| item::key(user_partition(user), profile_sort(region));
-        let items = self.items(self.settings.regions.iter().map(key).collect(), false).await?;
+        let items = self.items(self.settings.regions.iter().map(key).collect()).await?;
         let profiles: Result<Vec<_>, StoreError> = items.into_iter().map(stored).collect();
         Ok(StoredProfile::joined(profiles?))
     }

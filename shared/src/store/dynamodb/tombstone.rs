@@ -18,7 +18,8 @@ impl DynamoDb {
 
     /// The time of a tombstone as it is at this moment.
     pub(super) async fn tombstone(&self, pseudonym: &Pseudonym) -> Result<Option<Time>, StoreError> {
-        let item = self.item(tombstone_key(pseudonym)).await?;
+        let key = item::key(tombstone_partition(pseudonym), TOMBSTONE.into());
+        let item = self.item(key).await?;
         Ok(item.map(read).transpose()?.map(|tombstone| tombstone.erased_until))
     }
 
@@ -30,10 +31,7 @@ impl DynamoDb {
             .condition_expression("attribute_not_exists(pk) OR erased_until < :until")
             .expression_attribute_values(":until", item::time(until))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(until),
-            Err(error) => error,
-        };
+        let Err(error) = put.send().await else { return Ok(until) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failure)) => {
                 let later = match failure.item.clone() {
@@ -55,10 +53,6 @@ impl DynamoDb {
     }
 }
 
-pub(super) fn tombstone_key(pseudonym: &Pseudonym) -> Attributes {
-    item::key(tombstone_partition(pseudonym), TOMBSTONE.into())
-}
-
-pub(super) fn read(item: Attributes) -> Result<TombstoneItem, StoreError> {
+fn read(item: Attributes) -> Result<TombstoneItem, StoreError> {
     item::from_item("tombstone", item)
 }

@@ -113,17 +113,19 @@ impl Embedded {
         .await
     }
 
+    /// Reads a page or two of one state of the file, here: that takes microseconds, mostly without the disk, and never
+    /// waits for a sync; a thread for it would cost ten times as much.
+    fn read_here<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.0.read(work).map_err(StoreError::new)
+    }
+
     /// Reads one state of the file, off the threads that answer.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
-        let read = move || {
-            let file = inner.file.read().unwrap_or_else(PoisonError::into_inner);
-            work(&file.begin_read()?)
-        };
-        off_thread(read).await
+        off_thread(move || inner.read(work)).await
     }
 
     /// Does work in a transaction that may be shared with others', and waits until it is on disk. Where the others' work
@@ -189,6 +191,10 @@ impl People for Embedded {
 }
 
 impl Inner {
+    fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, Fault> {
+        work(&self.file.read().unwrap_or_else(PoisonError::into_inner).begin_read()?)
+    }
+
     fn erase(&self, user: &UserId, now: Time) -> Result<Erased, Fault> {
         let turn = self.writer.turn();
         let erased = {
@@ -215,14 +221,11 @@ impl Inner {
 #[async_trait]
 impl Folding for Embedded {
     async fn basis(&self, user: &UserId) -> Result<Basis, StoreError> {
-        let (inner, user) = (Arc::clone(&self.0), user.clone());
-        self.read(move |file| people::basis(file, &inner.key, &user)).await
+        self.read_here(|file| people::basis(file, &self.0.key, user))
     }
 
     async fn erased_until(&self, user: &UserId) -> Result<Option<Time>, StoreError> {
-        let (inner, user) = (Arc::clone(&self.0), user.clone());
-        self.read(move |file| people::erased_until(&file.open_table(tables::TOMBSTONES)?, &inner.key, &user))
-            .await
+        self.read_here(|file| people::erased_until(&file.open_table(tables::TOMBSTONES)?, &self.0.key, user))
     }
 
     async fn save(

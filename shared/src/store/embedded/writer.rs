@@ -37,24 +37,22 @@ pub(super) async fn write<T: Send + 'static>(
     if first {
         // Whoever comes before this one's turn is taken along.
         let inner = Arc::clone(inner);
-        tokio::task::spawn_blocking(move || drain(&inner));
+        tokio::task::spawn_blocking(move || drain(inner));
     }
     answer.await.unwrap_or_else(|_| Err(StoreError::new("the store's work broke off")))
 }
 
-fn drain(inner: &Inner) {
-    let _turn = inner.writer.turn();
+fn drain(inner: Arc<Inner>) {
+    let turn = inner.writer.turn();
     let mut jobs = std::mem::take(&mut *inner.writer.queue.lock().unwrap_or_else(PoisonError::into_inner));
-    let outcome = commit(inner, &mut jobs);
-    match outcome {
-        Err(_) if jobs.len() > 1 => {
-            for mut job in jobs {
-                let outcome = commit(inner, std::slice::from_mut(&mut job));
-                job.answer(outcome);
-            }
-        }
-        outcome => jobs.into_iter().for_each(|job| job.answer(outcome.clone())),
-    }
+    let outcomes: Vec<Result<(), StoreError>> = match commit(&inner, &mut jobs) {
+        Err(_) if jobs.len() > 1 => jobs.chunks_mut(1).map(|job| commit(&inner, job)).collect(),
+        outcome => vec![outcome; jobs.len()],
+    };
+    drop(turn);
+    // Before anybody is answered: who then drops the last handle has closed the file.
+    drop(inner);
+    jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.answer(outcome));
 }
 
 /// Does all of the jobs or none.
