@@ -9,7 +9,6 @@ use shared::telemetry::Audience;
 use training::als::{AlsSettings, Solver};
 
 use crate::keys::KeysCommand;
-use crate::state::Choice;
 
 /// Recommendations from your own data: train, look, serve.
 #[derive(Debug, Parser)]
