@@ -1,6 +1,7 @@
 //! A person's history as it comes over the wire.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -70,7 +71,8 @@ impl Check for EventType {
 /// A rating's value, 0.5 to 5.
 pub type RatingValue = BoundedFloat<5, 50>;
 
-/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099.
+/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099. What is written with a year of these
+/// and by its offset lies outside is taken for the nearer end: a schema can say that of years, and not of moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
@@ -78,6 +80,8 @@ pub struct Time(i64);
 pub(super) const EARLIEST_MS: i64 = 631_152_000_000;
 /// 2100-01-01T00:00:00Z: a later time is a unit mistaken.
 pub(super) const LATEST_MS: i64 = 4_102_444_800_000;
+/// The years between the two.
+const YEARS: RangeInclusive<u16> = 1990..=2099;
 const TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds, from 1990 to 2099";
 
 impl Time {
@@ -103,7 +107,8 @@ impl Time {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Self::from_millis(GivenTime::parse(text)?.millis())
+        let millis = rfc_3339::millis(text)?;
+        YEARS.contains(&rfc_3339::year(text)?).then(|| Self(millis.clamp(EARLIEST_MS, LATEST_MS - 1)))
     }
 }
 

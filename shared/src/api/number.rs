@@ -44,9 +44,10 @@ pub(super) fn integer(number: &Number) -> Option<i64> {
 
 /// The integer that a number with a fraction or an exponent is.
 pub(super) fn whole(number: f64) -> Option<i64> {
-    // The first that an i64 does not hold; the one below it is far enough away to be another f64.
+    // 2^63. Below it and above its negative every f64 is an i64; the negative itself is also what a reader of JSON makes of
+    // the integers that are too small.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    (number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
+    (number.fract() == 0.0 && number.abs() < LIMIT).then_some(number as i64)
 }
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for BoundedInt<MIN, MAX> {
