@@ -1,6 +1,7 @@
 //! A person's history as it comes over the wire.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::checker::{Check, Checker};
 use super::error::FaultCode;
 use super::id::ItemId;
-use super::number::BoundedFloat;
+use super::number::{BoundedFloat, integer, whole};
 use super::object::present;
 use super::rfc_3339;
 
@@ -70,7 +71,8 @@ impl Check for EventType {
 /// A rating's value, 0.5 to 5.
 pub type RatingValue = BoundedFloat<5, 50>;
 
-/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099.
+/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099. What is written with a year of these
+/// and by its offset lies outside is taken for the nearer end: a schema can say that of years, and not of moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
@@ -78,6 +80,8 @@ pub struct Time(i64);
 pub(super) const EARLIEST_MS: i64 = 631_152_000_000;
 /// 2100-01-01T00:00:00Z: a later time is a unit mistaken.
 pub(super) const LATEST_MS: i64 = 4_102_444_800_000;
+/// The years between the two.
+const YEARS: RangeInclusive<u16> = 1990..=2099;
 const TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds, from 1990 to 2099";
 
 impl Time {
@@ -103,7 +107,8 @@ impl Time {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Self::from_millis(GivenTime::parse(text)?.millis())
+        let millis = rfc_3339::millis(text)?;
+        YEARS.contains(&rfc_3339::year(text)?).then(|| Self(millis.clamp(EARLIEST_MS, LATEST_MS - 1)))
     }
 }
 
@@ -170,6 +175,10 @@ fn time<'de, D: Deserializer<'de>, T>(
         fn visit_u64<E: de::Error>(self, millis: u64) -> Result<T, E> {
             i64::try_from(millis).ok().and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
         }
+
+        fn visit_f64<E: de::Error>(self, millis: f64) -> Result<T, E> {
+            whole(millis).and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
+        }
     }
     deserializer.deserialize_any(TimeVisitor { rule, of_text, of_millis })
 }
@@ -195,7 +204,7 @@ fn check_time<T>(
 ) {
     let time = match value {
         Value::String(text) => of_text(text),
-        Value::Number(number) => number.as_i64().and_then(of_millis),
+        Value::Number(number) => integer(number).and_then(of_millis),
         other => return checker.wrong_type(other, "a string or an integer"),
     };
     if time.is_none() {

@@ -3,10 +3,14 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
 /// A dot and as many digits as the parser of times takes.
 const NANOSECONDS: usize = 10;
 
-/// The epoch milliseconds of `2026-03-12T19:05:43.250+01:00`; what is finer is cut off.
+/// The epoch milliseconds of `2026-03-12T19:05:43.250+01:00`; what is finer is cut off, and a time that is past the last day
+/// of the year 9999 by its offset is taken for that day's end.
 pub(super) fn millis(text: &str) -> Option<i64> {
     let (seconds, fraction, offset) = parts(text)?;
     let text = if fraction.len() <= NANOSECONDS {
@@ -14,7 +18,16 @@ pub(super) fn millis(text: &str) -> Option<i64> {
     } else {
         format!("{seconds}{}{offset}", &fraction[..NANOSECONDS]).into()
     };
-    Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+    let timestamp = text.parse().or_else(|error: jiff::Error| match seconds.parse::<DateTime>() {
+        Ok(_) => Ok(Timestamp::MAX),
+        Err(_) => Err(error),
+    });
+    timestamp.ok().map(Timestamp::as_millisecond)
+}
+
+/// The year that is written: by the offset, it may be another one in UTC.
+pub(super) fn year(text: &str) -> Option<u16> {
+    parts(text)?.0.get(..4)?.parse().ok()
 }
 
 /// `2026-03-12T19:05:43`, `.250` and `+01:00`.

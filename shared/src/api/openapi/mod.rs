@@ -22,10 +22,10 @@ const DESCRIPTION: &str = "\
 What should this person have next? Marquee answers from a model inside every function, and every answer says in its \
 `receipt` where it came from.
 
-JSON in and out. Fields that are not listed are refused, and a field that may be left out is not `null`. Integers are \
-written without a fraction or an exponent. Times are RFC 3339 or milliseconds since 1970. Problems come as \
-`application/problem+json` (RFC 9457) with a stable `code`, those of a request with every fault at once. Every reply \
-carries `x-request-id`; a caller's own comes back where it is 1 to 64 characters of `A-Z a-z 0-9 - _ = . :`.";
+JSON in and out. Fields that are not listed are refused, and a field that may be left out is not `null`. Times are RFC \
+3339 or milliseconds since 1970. Problems come as `application/problem+json` (RFC 9457) with a stable `code`, those of a \
+request with every fault at once. Every reply carries `x-request-id`; a caller's own comes back where it is 1 to 64 \
+characters of `A-Z a-z 0-9 - _ = . :`.";
 
 const SECURITY: &str =
     "An API key. `401` when it is missing or unknown, `403` when it lacks the scope that the route needs.";

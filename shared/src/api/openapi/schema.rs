@@ -120,7 +120,12 @@ inline!(
 inline!([] Time, "Time", |generator| if generator.contract().is_serialize() {
     json_schema!({"type": "string", "format": "date-time", "examples": ["2026-03-12T19:05:43.000Z"]})
 } else {
-    time(EARLIEST_MS, LATEST_MS - 1, "RFC 3339, or milliseconds since 1970; from 1990 to the end of 2099.")
+    let description = "RFC 3339, or milliseconds since 1970; from 1990 to the end of 2099.";
+    let mut schema = time(EARLIEST_MS, LATEST_MS - 1, description);
+    if let Some(text) = schema.pointer_mut("/anyOf/0") {
+        text["pattern"] = "^(199[0-9]|20[0-9]{2})-".into();
+    }
+    schema
 });
 
 inline!([] GivenTime, "GivenTime", |_generator| {
