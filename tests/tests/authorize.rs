@@ -73,7 +73,7 @@ fn the_authorizer_may_read_the_secret_of_keys_and_nothing_else() -> Result<()> {
 
 fn sample(event: &str) -> Value {
     let path = root().join("events/authorize").join(event).with_extension("json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(path).expect("the sample is there")).expect("the sample is JSON")
 }
 
 /// A sample event with another key.

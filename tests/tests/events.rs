@@ -367,7 +367,7 @@ fn taken(reply: &Reply, kept: usize, rejected: &[(u64, &str)]) {
     assert!(entries.iter().all(|entry| !text(&entry["event_id"]).is_empty()), "{answer}");
     let found: Vec<_> = list("rejected")
         .iter()
-        .map(|r| (r["index"].as_u64().unwrap(), text(&r["code"]).to_owned()))
+        .map(|r| (r["index"].as_u64().expect("an index"), text(&r["code"]).to_owned()))
         .collect();
     let expected: Vec<_> = rejected.iter().map(|(index, code)| (*index, (*code).to_owned())).collect();
     assert_eq!(found, expected, "{answer}");

@@ -26,7 +26,7 @@ impl Ring {
     }
 
     fn path(&self) -> &str {
-        self.path.to_str().unwrap()
+        self.path.to_str().expect("a path in UTF-8")
     }
 
     /// A new key of these scopes.
@@ -41,7 +41,8 @@ impl Ring {
     }
 
     fn document(&self) -> Value {
-        serde_json::from_str(&fs::read_to_string(&self.path).unwrap()).unwrap()
+        serde_json::from_str(&fs::read_to_string(&self.path).expect("the ring is there"))
+            .expect("the ring is JSON")
     }
 
     fn serve(&self) -> Result<Service> {
@@ -50,7 +51,7 @@ impl Ring {
 }
 
 fn id(key: &str) -> &str {
-    key.split('_').nth(1).unwrap()
+    key.split('_').nth(1).expect("a key has an id")
 }
 
 fn digest(key: &str) -> String {

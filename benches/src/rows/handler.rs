@@ -23,7 +23,7 @@ use shared::api::{self, HistoryEntry, RecommendationRequest, http};
 use shared::catalogue::{Row as ItemRow, RowSet};
 use shared::model::config::Signal;
 use shared::model::{Attraction, Scored, Taste};
-use shared::recommend::Recommending;
+use shared::recommend::{Memory, Recommending};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -42,7 +42,7 @@ fn run(quick: bool) -> Result<Findings> {
     let folder = fixture::artifact()?;
     let recommending = Arc::new(Recommending::open(folder.path())?);
     let body = Bytes::from(fixture::request_body());
-    let handler = Handler::new(recommend::router(Arc::clone(&recommending)))?;
+    let handler = Handler::new(recommend::router(Arc::clone(&recommending), Arc::new(Memory::new(None))))?;
     let echo = Handler::new(echoing())?;
     let request = parse(&body)?;
     let kernel = Kernel::new(&recommending, &request)?;

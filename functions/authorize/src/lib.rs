@@ -99,7 +99,7 @@ async fn admit(
     if route.scope.is_none() {
         return Ok(Ok(None));
     }
-    let admitted = |ring: &KeyRing| ring.admit(route, presented, Time::now()).map(Option::cloned);
+    let admitted = |ring: &KeyRing| ring.admit(route, presented, Time::now()).map(Option::<&Key>::cloned);
     match admitted(&*state.keys.get().await?) {
         Err(Refusal::Unauthorized(Denied::Unknown)) => Ok(admitted(&*state.keys.get_newer().await?)),
         decided => Ok(decided),

@@ -9,7 +9,10 @@ use super::*;
 /// Status and body of a POST to the route over the eight items of the testing artifact.
 async fn post_json(body: &Value) -> (u16, Value) {
     let folder = shared::testing::artifact();
-    let router = http::finish(router(Arc::new(Recommending::open(folder.path()).unwrap())));
+    let router = http::finish(router(
+        Arc::new(Recommending::open(folder.path()).unwrap()),
+        Arc::new(Memory::new(None)),
+    ));
     let request = Request::post("/v1/rankings").header("content-type", "application/json");
     let response = router.oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
     let status = response.status().as_u16();

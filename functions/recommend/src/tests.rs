@@ -9,7 +9,10 @@ use super::*;
 /// Status and body of a POST to the route over the eight items of the testing artifact.
 async fn post(body: impl Into<Body>) -> (u16, Value) {
     let folder = shared::testing::artifact();
-    let router = http::finish(router(Arc::new(Recommending::open(folder.path()).unwrap())));
+    let router = http::finish(router(
+        Arc::new(Recommending::open(folder.path()).unwrap()),
+        Arc::new(Memory::new(None)),
+    ));
     let request = Request::post("/v1/recommendations").header("content-type", "application/json");
     let response = router.oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let status = response.status().as_u16();

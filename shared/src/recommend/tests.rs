@@ -152,7 +152,7 @@ fn what_is_remembered_comes_before_what_the_request_brings() {
     let like = |id: &str| -> HistoryEntry { serde_json::from_value(json!(id)).unwrap() };
     let dislike = |id: &str| serde_json::from_value(json!({"item_id": id, "type": "dislike"})).unwrap();
     let source = |remembered: Remembered, body: Value| {
-        let request = crate::api::parse(body.to_string().as_bytes()).unwrap();
+        let request = parse(body.to_string().as_bytes()).unwrap();
         let answer = recommending().answer_knowing(&request, &remembered, "request".into(), Instant::now());
         (answer.receipt.profile, answer.receipt.history.used, answer.receipt.degraded)
     };

@@ -287,7 +287,7 @@ async fn fails_in_every_way(store: &DynamoDb, words: &str) {
         store.basis(&ada).await.unwrap_err(),
         store.erased_until(&ada).await.unwrap_err(),
         store.save(&ada, &profile, None, at(2)).await.unwrap_err(),
-        store.remove(&ada, &events[0].event_id).await.unwrap_err(),
+        store.remove(&ada, &events[0].event_id, Time::now()).await.unwrap_err(),
         store.load(&events).await.unwrap_err(),
         store.create_table().await.unwrap_err(),
     ];
