@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tests::{Emulator, Invocation, Service, binaries, copy_dir, model_dir};
 
 use crate::answers::{answer, problem};
+use crate::cloud::Cloud;
 use crate::events;
 
 /// An environment of a function.
@@ -18,9 +19,11 @@ pub(crate) fn start(function: &str, model: &Path) -> Result<Emulator> {
     Emulator::start(binaries().path(function), [("MARQUEE_MODEL_DIR", model)])
 }
 
-/// Every event of a function, to one environment of it, as Lambda reuses them. Each failure names its file.
+/// Every event of a function, to one environment of it, as Lambda reuses them, with a table and secrets to find. Each
+/// failure names its file.
 fn answers_its_sample_events(function: &str) -> Result<()> {
-    let mut emulator = start(function, model_dir())?;
+    let cloud = Cloud::start()?;
+    let mut emulator = cloud.function(function)?;
     let mut failed = Vec::new();
     for case in events::of_function(function) {
         let event = case.event();
@@ -57,6 +60,16 @@ fn similar_answers_its_sample_events() -> Result<()> {
 #[test]
 fn items_answers_its_sample_events() -> Result<()> {
     answers_its_sample_events("items")
+}
+
+#[test]
+fn events_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("events")
+}
+
+#[test]
+fn users_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("users")
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod answers;
 mod artifact;
 mod authorize;
+mod cloud;
 mod copy;
 mod emulator;
 mod events;
