@@ -19,3 +19,4 @@ mod service;
 #[cfg(test)]
 mod store;
 mod walk;
+mod walkthrough;
