@@ -95,6 +95,11 @@ impl Service {
         self.process.wait_for(|log| log.contains(words).then_some(()))
     }
 
+    /// All that it has written so far.
+    pub fn log(&mut self) -> String {
+        self.process.log()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -20,3 +20,4 @@ mod service;
 #[cfg(test)]
 mod store;
 mod walk;
+mod walkthrough;
