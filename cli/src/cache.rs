@@ -17,7 +17,7 @@ use training::histories::{Histories, Selection};
 
 use crate::train;
 
-const FOLDER: &str = ".marquee";
+pub(crate) const FOLDER: &str = ".marquee";
 
 /// The demo's model, trained on first use.
 pub(crate) fn demo_model() -> Result<PathBuf> {
@@ -32,7 +32,7 @@ pub(crate) fn demo_model() -> Result<PathBuf> {
 /// A model of somebody's data with the trainer's defaults; trained again when the data change.
 pub(crate) fn model_of(path: &Path) -> Result<PathBuf> {
     let fingerprint = fingerprint(path).with_context(|| format!("{} can't be read", path.display()))?;
-    let name = path.file_stem().map_or_else(|| "data".into(), |stem| stem.to_string_lossy().into_owned());
+    let name = name_of(path);
     let folder = Path::new(FOLDER).join(format!("{name}-{}", &fingerprint[..12]));
     if is_usable(&folder) {
         eprintln!("{} was trained on before: {} is used", path.display(), folder.display());
@@ -41,6 +41,11 @@ pub(crate) fn model_of(path: &Path) -> Result<PathBuf> {
         train_into(&folder, &data::read(path, &ReadOptions::default())?, &name, false)?;
     }
     Ok(folder)
+}
+
+/// What data are called that have no other name.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "data".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
 fn train_into(folder: &Path, data: &Dataset, name: &str, simulated: bool) -> Result<()> {
@@ -63,7 +68,7 @@ fn is_usable(folder: &Path) -> bool {
 }
 
 /// A digest of where the data are, how large and of when, and of this version.
-fn fingerprint(path: &Path) -> std::io::Result<String> {
+pub(crate) fn fingerprint(path: &Path) -> std::io::Result<String> {
     let mut sha = Sha256::new();
     let mut note = |path: &Path, metadata: &Metadata| -> std::io::Result<()> {
         let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();

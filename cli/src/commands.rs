@@ -1,9 +1,14 @@
 //! The command line's words.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use crate::state::Choice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shared::telemetry::Audience;
 use training::als::{AlsSettings, Solver};
+
+use crate::keys::KeysCommand;
 
 /// Recommendations from your own data: train, look, serve.
 #[derive(Debug, Parser)]
@@ -31,9 +36,22 @@ pub(crate) enum Command {
     Import(ImportOptions),
     /// Add the derived tensors that make an artifact answer faster
     Optimize(OptimizeOptions),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Get data
     #[command(subcommand)]
     Data(DataCommand),
+}
+
+impl Command {
+    /// Who reads the log.
+    pub(crate) fn audience(&self) -> Audience {
+        match self {
+            Self::Serve(options) if options.log == LogKind::Json => Audience::Machines,
+            _ => Audience::People,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -44,9 +62,34 @@ pub(crate) struct ServeOptions {
     /// Interactions to train on first: a folder, file or zip
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
-    /// Port on 127.0.0.1; 0 takes a free one [default: 3000, or a free one when that is taken]
+    /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<Choice>,
+    /// Address to listen on; one that other machines reach needs --api-keys
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// Port; 0 takes a free one [default: 3000, or a free one when that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Ring of API keys (`marquee keys new` makes one): every route but the public ones needs a key of it. Read again
+    /// when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_keys: Option<PathBuf>,
+    /// Longest time in seconds that requests in flight may take to finish after Ctrl-C or SIGTERM; when it is over, the
+    /// process ends with status 1
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub(crate) drain_seconds: u64,
+    /// What the log is made of: lines for people on standard error, or JSON lines with metrics on standard output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log: LogKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogKind {
+    /// Lines for people
+    Text,
+    /// One JSON object a line, as the functions write on Lambda: for a container
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -282,6 +325,24 @@ pub(crate) struct ImportOptions {
 pub(crate) enum DataCommand {
     /// Download a MovieLens set from GroupLens and check it
     Fetch(FetchOptions),
+    /// Put interactions into a store as events, so that whoever is in them is known
+    Load(LoadOptions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadOptions {
+    /// Interactions: a folder, file or zip (MovieLens, Amazon Personalize, LightGCN, NCF, RecBole)
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    /// The store: dynamodb:TABLE, whose stream makes profiles of the events; or file:PATH
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Choice,
+    /// Make the table first, if it isn't there: for emulators; a deployment's template makes its own
+    #[arg(long)]
+    pub(crate) create_table: bool,
+    /// Count bad rows and go on, instead of stopping at the first
+    #[arg(long)]
+    pub(crate) skip_bad_rows: bool,
 }
 
 #[derive(Debug, Args)]

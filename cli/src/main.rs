@@ -4,10 +4,14 @@ mod artifacts;
 mod cache;
 mod commands;
 mod data;
+mod docs;
 mod evaluate;
+mod interactions;
+mod keys;
 mod output;
 mod recommend;
 mod serve;
+mod state;
 mod train;
 
 use std::process::ExitCode;
@@ -18,7 +22,7 @@ use commands::{Cli, Command, DataCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = shared::telemetry::start(shared::telemetry::Audience::People) {
+    if let Err(error) = shared::telemetry::start(cli.command.audience()) {
         return fail(&error.into());
     }
     let outcome = match cli.command {
@@ -30,7 +34,9 @@ fn main() -> ExitCode {
         Command::Verify(options) => artifacts::verify(&options),
         Command::Import(options) => artifacts::import(&options),
         Command::Optimize(options) => artifacts::optimize(&options),
+        Command::Keys(command) => keys::run(&command),
         Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),
+        Command::Data(DataCommand::Load(options)) => data::load(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
 //! The common crate of Marquee.
 //!
 //! Dependencies between its modules point one way: [`api`] and [`catalogue`] know nothing else here, [`model`]
-//! stands on the catalogue, [`recommend`] on all of them. Functions, trainers and the command line build on this
-//! crate and never the other way round.
+//! stands on the catalogue, [`recommend`] on all of them; [`keys`] need the api alone. Functions, trainers and the
+//! command line build on this crate and never the other way round.
 //!
 //! ```
 //! use shared::recommend::Recommending;
@@ -16,12 +16,17 @@
 //! ```
 
 pub mod api;
+#[cfg(feature = "dynamodb")]
+pub mod aws;
 pub mod catalogue;
 pub mod config;
+pub mod keys;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod model;
 pub mod recommend;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 pub mod store;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -14,7 +14,18 @@ use crate::lock;
 use crate::paths::{Build, root, scratch};
 
 /// The packages whose binaries the tests run; package and binary have one name.
-const PACKAGES: [&str; 6] = ["recommend", "rank", "similar", "items", "health", "marquee"];
+const PACKAGES: [&str; 10] = [
+    "recommend",
+    "rank",
+    "similar",
+    "items",
+    "events",
+    "users",
+    "update-profiles",
+    "authorize",
+    "health",
+    "marquee",
+];
 
 /// What Cargo tells a test about its package. A build script that watches one of these (ring's does) would run again,
 /// and all that depends on it be compiled again, each time a build inside a test takes turns with one outside.

@@ -1,6 +1,7 @@
 //! A function under the Lambda runtime emulator, the program that `sam local invoke` runs.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -39,9 +40,9 @@ impl Emulator {
     ///
     /// # Errors
     /// When the emulator does not come up.
-    pub fn start<'a>(
+    pub fn start<'a, V: AsRef<OsStr>>(
         bootstrap: &Path,
-        variables: impl IntoIterator<Item = (&'a str, &'a Path)>,
+        variables: impl IntoIterator<Item = (&'a str, V)>,
     ) -> Result<Self> {
         let emulator = venv().emulator()?;
         let variables: Vec<_> = variables.into_iter().collect();
@@ -54,7 +55,7 @@ impl Emulator {
                 "--runtime-api-address",
                 &runtime_api,
             ]);
-            command.arg(bootstrap).envs(variables.iter().copied());
+            command.arg(bootstrap).envs(variables.iter().map(|(name, value)| (name, value)));
             let mut process = Process::spawn(command)?;
             if listens(&mut process, &address)? {
                 return Ok(Self { process, base: format!("http://{address}") });
@@ -67,22 +68,34 @@ impl Emulator {
         bail!("the Lambda runtime emulator found its ports taken {STARTS} times")
     }
 
-    /// Hands the function one event.
+    /// Hands an HTTP function one event.
     ///
     /// # Errors
     /// When the emulator itself cannot be reached.
     pub fn invoke(&self, event: &Value) -> Result<Invocation> {
+        Ok(match self.hand(event)? {
+            Ok(answer) => Invocation::Answered(Reply::from_gateway(&answer)?),
+            Err((status, said)) => Invocation::Failed(status, said),
+        })
+    }
+
+    /// Hands any function one event. What it returned; or the emulator's status, and what it said, when the function
+    /// failed.
+    ///
+    /// # Errors
+    /// When the emulator itself cannot be reached.
+    pub fn hand(&self, event: &Value) -> Result<Result<Value, (u16, String)>> {
         let request = Request::post("/2015-03-31/functions/function/invocations", event.to_string());
         let reply = send(&self.base, &request)?;
         if reply.status != 200 {
-            return Ok(Invocation::Failed(reply.status, reply.body));
+            return Ok(Err((reply.status, reply.body)));
         }
         let answer: Value =
             serde_json::from_str(&reply.body).with_context(|| format!("not JSON: {}", reply.body))?;
         if answer.get("errorType").is_some() {
-            return Ok(Invocation::Failed(reply.status, reply.body));
+            return Ok(Err((reply.status, reply.body)));
         }
-        Ok(Invocation::Answered(Reply::from_gateway(&answer)?))
+        Ok(Ok(answer))
     }
 
     /// Hands the function one event that it must answer.

@@ -2,28 +2,39 @@
 //! as users speak to them.
 //!
 //! - [`binaries`] builds `recommend`, `health` and `marquee` in the profile of the test run.
-//! - [`venv`] makes the Python environment that carries the Lambda runtime emulator, on first use.
+//! - [`venv`] makes the Python environment that carries the Lambda runtime emulator and moto, on first use.
 //! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`marquee`] runs any other command.
+//! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
 //! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
 //!
-//! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would.
+//! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would. (Only the store's
+//! tests call it, since a store is no process.)
 //! Everything binds to loopback, on ports that were free a moment ago, and ends when its value is dropped.
 
 mod binaries;
+#[cfg(feature = "real-parts")]
+mod dynamodb_local;
 mod emulator;
 mod http;
+mod in_common;
 mod lock;
 mod model;
+mod moto;
 mod paths;
 mod process;
 mod python;
 mod service;
+mod template;
 
 pub use binaries::{Binaries, binaries};
+#[cfg(feature = "real-parts")]
+pub use dynamodb_local::DynamoDbLocal;
 pub use emulator::{Emulator, Invocation};
 pub use http::{Reply, Request, send};
 pub use model::{copy_dir, model_dir};
+pub use moto::Moto;
 pub use paths::{movielens_zip, root, scratch};
 pub use process::{Finished, Process, command, marquee};
 pub use python::{Venv, venv};
 pub use service::Service;
+pub use template::template;

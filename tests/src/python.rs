@@ -1,4 +1,5 @@
-//! The Python environment of the tests: the Lambda runtime emulator, and the libraries that ML engineers write with.
+//! The Python environments of the tests: the Lambda runtime emulator, a stand-in for AWS, and the libraries that ML
+//! engineers write with; and apart from these the heavy real parts.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::lock;
 use crate::paths::{Build, root};
 
-/// A virtual environment with what `tests/requirements.txt` pins.
+/// A virtual environment with what a file beside this crate pins.
 #[derive(Debug, Clone)]
 pub struct Venv {
     dir: PathBuf,
@@ -22,7 +23,13 @@ impl Venv {
     /// Its Python interpreter.
     #[must_use]
     pub fn python(&self) -> PathBuf {
-        self.dir.join("bin/python3")
+        self.program("python3")
+    }
+
+    /// A program that came with it.
+    #[must_use]
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.dir.join("bin").join(name)
     }
 
     /// The Lambda runtime emulator for this machine's processor; the one that `sam local invoke` runs.
@@ -44,23 +51,37 @@ impl Venv {
     }
 }
 
-/// The environment `venv` in the target directory, made on first use, and again when the pins change.
+/// The environment `venv` in the target directory, made of `requirements.txt` on first use, and again when the pins change.
 ///
 /// # Panics
 /// When it cannot be made, with what to install.
 pub fn venv() -> &'static Venv {
     static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
-    let made = MADE.get_or_init(|| make().map_err(|error| format!("{error:#}")));
+    made(&MADE, "venv", "requirements.txt")
+}
+
+/// The environment `venv-real-parts` in the target directory, made of `requirements-real-parts.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+#[cfg(feature = "real-parts")]
+pub(crate) fn venv_of_real_parts() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-real-parts", "requirements-real-parts.txt")
+}
+
+fn made(made: &'static OnceLock<Result<Venv, String>>, name: &str, requirements: &str) -> &'static Venv {
+    let made = made.get_or_init(|| make(name, requirements).map_err(|error| format!("{error:#}")));
     made.as_ref().unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn make() -> Result<Venv> {
+fn make(name: &str, requirements: &str) -> Result<Venv> {
     let target_dir = Build::of_this_test()?.target_dir;
-    let dir = target_dir.join("venv");
-    let requirements = root().join("tests/requirements.txt");
+    let dir = target_dir.join(name);
+    let requirements = root().join("tests").join(requirements);
     let pins = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let digest: String = Sha256::digest(&pins).iter().map(|byte| format!("{byte:02x}")).collect();
-    lock::holding(&target_dir.join("venv.lock"), || {
+    lock::holding(&target_dir.join(format!("{name}.lock")), || {
         // Written last: without it the folder is whatever an interrupted run left there.
         let stamp = dir.join("requirements.sha256");
         if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == digest) && runs(&dir) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::http::{Reply, Request, send};
 use crate::process::{Finished, Process, command};
@@ -13,6 +14,8 @@ use crate::{binaries, model_dir};
 pub struct Service {
     process: Process,
     base: String,
+    /// Its store, where a test brings none; goes with it.
+    _store: Option<TempDir>,
 }
 
 impl Service {
@@ -29,11 +32,26 @@ impl Service {
     /// # Errors
     /// When it does not say where it listens.
     pub fn start(model: &Path) -> Result<Self> {
+        Self::start_with(model, [])
+    }
+
+    /// The same with further options; without `--store` among them it keeps a store of its own.
+    ///
+    /// # Errors
+    /// When it does not say where it listens.
+    pub fn start_with<'a>(model: &Path, options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let options: Vec<_> = options.into_iter().collect();
         let mut command = command(binaries().path("marquee"));
-        command.arg("serve").arg("--model").arg(model).args(["--port", "0"]);
+        command.arg("serve").arg("--model").arg(model).args(["--port", "0"]).args(&options);
+        let mut own = None;
+        if !options.contains(&"--store") {
+            let folder = tempfile::tempdir().context("no temporary directory")?;
+            command.arg("--store").arg(format!("file:{}", folder.path().join("store").display()));
+            own = Some(folder);
+        }
         let mut process = Process::spawn(command)?;
         let base = process.wait_for(address).context("`marquee serve` does not say where it listens")?;
-        Ok(Self { process, base })
+        Ok(Self { process, base, _store: own })
     }
 
     /// Where it listens, such as `http://127.0.0.1:41234`.
@@ -56,12 +74,25 @@ impl Service {
         send(&self.base, request)
     }
 
+    /// Ends it at once, whatever it is doing, as SIGKILL and a power cut do.
+    pub fn kill(self) {
+        drop(self);
+    }
+
     /// Sends SIGINT, as Ctrl-C does.
     ///
     /// # Errors
     /// When it has ended already.
     pub fn interrupt(&self) -> Result<()> {
         self.process.interrupt()
+    }
+
+    /// Waits until it has written these words.
+    ///
+    /// # Errors
+    /// When it ends or takes too long before that.
+    pub fn wait_for(&mut self, words: &str) -> Result<()> {
+        self.process.wait_for(|log| log.contains(words).then_some(()))
     }
 
     /// Waits for its end.

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tests::{Emulator, Invocation, Service, binaries, copy_dir, model_dir};
 
 use crate::answers::{answer, problem};
-use crate::events::{self, Case};
+use crate::events;
 
-fn start(function: &str, model: &Path) -> Result<Emulator> {
+/// An environment of a function.
+pub(crate) fn start(function: &str, model: &Path) -> Result<Emulator> {
     Emulator::start(binaries().path(function), [("MARQUEE_MODEL_DIR", model)])
 }
 
@@ -86,21 +87,9 @@ fn without_the_moment(mut body: Value) -> Value {
 }
 
 #[test]
-fn the_log_has_a_line_for_each_request_and_nothing_of_what_people_did() -> Result<()> {
-    let mut emulator = start("recommend", model_dir())?;
-    let event = case("recommend/history").event();
-    emulator.answer(&event)?;
-    let log = emulator.end()?;
-    let id = event["requestContext"]["requestId"].as_str().unwrap();
-    assert_eq!(log.lines().filter(|line| line.contains(id)).count(), 1, "one line about {id}:\n{log}");
-    assert!(!log.contains("alien-1979"), "a history is in the log:\n{log}");
-    Ok(())
-}
-
-#[test]
 fn a_body_above_the_limit_is_refused_and_the_next_one_answered() -> Result<()> {
     let mut emulator = start("recommend", model_dir())?;
-    let popular = case("recommend/popular");
+    let popular = events::case("recommend/popular");
     let mut event = popular.event();
     event["body"] = json!(format!("{{{}}}", " ".repeat(256 * 1024)));
     problem(&emulator.answer(&event)?, 413, "body_too_large");
@@ -136,7 +125,8 @@ fn with_a_truncated_model_a_function_says_at_start_which_file_is_broken() -> Res
 /// The log of a function that must not start, and must not answer.
 fn fails_to_start(function: &str, model: &Path) -> Result<String> {
     let emulator = start(function, model)?;
-    let event = case(if function == "health" { "health/health" } else { "recommend/popular" }).event();
+    let event =
+        events::case(if function == "health" { "health/health" } else { "recommend/popular" }).event();
     let outcome = emulator.invoke(&event)?;
     assert!(matches!(outcome, Invocation::Failed(..)), "{function} answered without a model: {outcome:?}");
     let log = emulator.end()?;
@@ -151,7 +141,7 @@ fn fails_to_start(function: &str, model: &Path) -> Result<String> {
 #[test]
 fn dropping_an_emulator_ends_the_function_too() -> Result<()> {
     let mut emulator = start("health", model_dir())?;
-    emulator.answer(&case("health/health").event())?;
+    emulator.answer(&events::case("health/health").event())?;
     let functions = emulator.functions();
     assert_eq!(functions.len(), 1, "one environment runs one function: {functions:?}");
     drop(emulator);
@@ -168,8 +158,4 @@ fn dropping_an_emulator_ends_the_function_too() -> Result<()> {
 fn alive(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     status.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
-}
-
-fn case(name: &str) -> &'static Case {
-    events::CASES.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no event {name}"))
 }

@@ -69,6 +69,42 @@ fn ctrl_c_lets_a_request_in_flight_finish() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn ctrl_c_in_the_moment_that_the_address_is_said_is_an_orderly_stop() -> Result<()> {
+    for _ in 0..5 {
+        let service = Service::demo()?;
+        service.interrupt()?;
+        let finished = service.finish()?;
+        assert!(finished.status.success(), "{finished}");
+        assert!(finished.stderr.contains("every request was answered"), "{finished}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_caller_who_never_ends_its_body_does_not_hold_the_process() -> Result<()> {
+    let service = Service::start_with(model_dir(), ["--drain-seconds", "1"])?;
+    let _open = waiting_for_its_body(&service, 100)?;
+    service.interrupt()?;
+    let finished = service.finish()?;
+    assert_eq!(finished.status.code(), Some(1), "it says that somebody got no answer: {finished}");
+    assert!(finished.stderr.contains("after 1 s with requests in flight"), "{finished}");
+    assert!(!finished.stderr.contains("every request was answered"), "{finished}");
+    Ok(())
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() -> Result<()> {
+    let mut service = Service::start_with(model_dir(), ["--drain-seconds", "3600"])?;
+    let _open = waiting_for_its_body(&service, 100)?;
+    service.interrupt()?;
+    service.wait_for("finishing requests in flight")?;
+    service.interrupt()?;
+    let finished = service.finish()?;
+    assert_eq!(finished.status.code(), Some(130), "{finished}");
+    Ok(())
+}
+
 /// A connection whose request is being handled: the service has said that it waits for the body.
 fn waiting_for_its_body(service: &Service, length: usize) -> Result<(TcpStream, BufReader<TcpStream>)> {
     let mut connection = TcpStream::connect(service.authority())?;

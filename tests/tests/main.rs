@@ -4,11 +4,18 @@
 
 mod answers;
 mod artifact;
+mod authorize;
 mod copy;
 mod emulator;
 mod events;
+mod keys;
+mod kills;
 mod lifecycle;
+mod log;
 mod refusals;
 mod safetensors;
 mod service;
+// Its cases are functions of their own, which only this marks as tests for the lints.
+#[cfg(test)]
+mod store;
 mod walk;

@@ -1,53 +1,36 @@
-//! `GET /v1/health`: alive. `GET /v1/ready`: an answer is possible, and how each dependency fares.
+//! `GET /v1/health`: alive. `GET /v1/ready`: an answer is possible, and how each dependency fares. `GET /openapi.json`: what
+//! the service answers.
+
+mod document;
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use shared::api::health::{Dependencies, DependencyState, Health, HealthStatus, ModelState, Ready};
+use shared::api::routes::Access;
 use shared::recommend::Recommending;
 
-/// The routes. Both are public, and say no more than a monitor needs.
-pub fn router(recommending: Arc<Recommending>) -> Router {
-    Router::new().route("/v1/health", get(health)).route("/v1/ready", get(ready)).with_state(recommending)
-}
-
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    version: &'static str,
+/// The routes of a service that knows its callers in this way. All are public, and say no more than a monitor and a client
+/// need.
+pub fn router(recommending: Arc<Recommending>, access: Access) -> Router {
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/ready", get(ready))
+        .with_state(recommending)
+        .merge(document::router(access))
 }
 
 async fn health() -> Json<Health> {
-    Json(Health { status: "alive", version: env!("CARGO_PKG_VERSION") })
-}
-
-#[derive(Serialize)]
-struct Ready {
-    ready: bool,
-    dependencies: Dependencies,
-}
-
-/// Each dependency's state; one that is not configured is not listed.
-#[derive(Serialize)]
-struct Dependencies {
-    model: ModelState,
-}
-
-#[derive(Serialize)]
-struct ModelState {
-    state: &'static str,
-    name: String,
-    version: String,
-    items: usize,
+    Json(Health { status: HealthStatus::Alive, version: env!("CARGO_PKG_VERSION") })
 }
 
 /// The model is mapped before the first request, and with it an answer is possible whatever else fails.
 async fn ready(State(recommending): State<Arc<Recommending>>) -> Json<Ready> {
     let artifact = recommending.artifact();
     let model = ModelState {
-        state: "ready",
+        state: DependencyState::Ready,
         name: artifact.config.name.clone(),
         version: artifact.config.version.clone(),
         items: artifact.catalogue.len(),

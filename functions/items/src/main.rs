@@ -5,7 +5,7 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 use shared::{api::http, config::ModelSettings, lambda, recommend::Recommending};
 
 fn main() -> ExitCode {
-    lambda::serve(|| -> Result<_, Box<dyn Error>> {
+    lambda::serve(async || -> Result<_, Box<dyn Error>> {
         let recommending = Arc::new(Recommending::open(&ModelSettings::from_env()?.dir)?);
         Ok(http::finish(items::router(recommending)))
     })

@@ -9,27 +9,27 @@ use axum::routing::post;
 use shared::api::Problem;
 use shared::api::http::{self, RequestId};
 use shared::api::ranking::{RankingAnswer, RankingRequest};
-use shared::recommend::Recommending;
-use shared::telemetry;
+use shared::recommend::{Memory, Recommending};
 
-/// The route, over a model that lives as long as the process.
-pub fn router(recommending: Arc<Recommending>) -> Router {
-    Router::new().route("/v1/rankings", post(rank)).with_state(recommending)
+/// The route, over a model and a memory of people that live as long as the process.
+pub fn router(recommending: Arc<Recommending>, memory: Arc<Memory>) -> Router {
+    Router::new().route("/v1/rankings", post(rank)).with_state((recommending, memory))
 }
 
-async fn rank(State(recommending): State<Arc<Recommending>>, id: RequestId, request: Request) -> Response {
-    let outcome = answer(&recommending, &id, request).await;
-    telemetry::request("POST /v1/rankings", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
+type Shared = (Arc<Recommending>, Arc<Memory>);
+
+async fn rank(State(state): State<Shared>, id: RequestId, request: Request) -> Response {
+    let outcome = answer(&state, &id, request).await;
+    http::reply_with_receipt(outcome, id)
 }
 
 async fn answer(
-    recommending: &Recommending,
+    (recommending, memory): &Shared,
     id: &RequestId,
     request: Request,
 ) -> Result<RankingAnswer, Problem> {
     let request: RankingRequest = http::json_body(request).await?;
-    Ok(recommending.rank(&request, id.0.clone()))
+    Ok(recommending.rank_for(memory, &request, id.0.clone()).await)
 }
 
 #[cfg(test)]

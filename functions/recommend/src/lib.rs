@@ -8,27 +8,27 @@ use axum::response::Response;
 use axum::routing::post;
 use shared::api::http::{self, RequestId};
 use shared::api::{Answer, Problem, RecommendationRequest};
-use shared::recommend::Recommending;
-use shared::telemetry;
+use shared::recommend::{Memory, Recommending};
 
-/// The route; it is mounted on `recommending`, which lives as long as the process.
-pub fn router(recommending: Arc<Recommending>) -> Router {
-    Router::new().route("/v1/recommendations", post(recommend)).with_state(recommending)
+/// The route, over a model and a memory of people that live as long as the process.
+pub fn router(recommending: Arc<Recommending>, memory: Arc<Memory>) -> Router {
+    Router::new().route("/v1/recommendations", post(recommend)).with_state((recommending, memory))
 }
 
-async fn recommend(
-    State(recommending): State<Arc<Recommending>>,
-    id: RequestId,
+type Shared = (Arc<Recommending>, Arc<Memory>);
+
+async fn recommend(State(state): State<Shared>, id: RequestId, request: Request) -> Response {
+    let outcome = answer(&state, &id, request).await;
+    http::reply_with_receipt(outcome, id)
+}
+
+async fn answer(
+    (recommending, memory): &Shared,
+    id: &RequestId,
     request: Request,
-) -> Response {
-    let outcome = answer(&recommending, &id, request).await;
-    telemetry::request("POST /v1/recommendations", &id, outcome.as_ref().map(|answer| Some(&answer.receipt)));
-    http::reply(outcome, id)
-}
-
-async fn answer(recommending: &Recommending, id: &RequestId, request: Request) -> Result<Answer, Problem> {
+) -> Result<Answer, Problem> {
     let request: RecommendationRequest = http::json_body(request).await?;
-    Ok(recommending.answer(&request, id.0.clone()))
+    Ok(recommending.answer_for(memory, &request, id.0.clone()).await)
 }
 
 #[cfg(test)]

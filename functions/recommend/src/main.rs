@@ -2,11 +2,12 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
-use shared::{api::http, config::ModelSettings, lambda, recommend::Recommending};
+use shared::recommend::{Memory, Recommending};
+use shared::{api::http, aws, config::ModelSettings, lambda};
 
 fn main() -> ExitCode {
-    lambda::serve(|| -> Result<_, Box<dyn Error>> {
+    lambda::serve(async || -> Result<_, Box<dyn Error>> {
         let recommending = Arc::new(Recommending::open(&ModelSettings::from_env()?.dir)?);
-        Ok(http::finish(recommend::router(recommending)))
+        Ok(http::finish(recommend::router(recommending, Arc::new(Memory::new(aws::profiles()?)))))
     })
 }

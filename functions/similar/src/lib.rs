@@ -8,7 +8,6 @@ use axum::response::Response;
 use axum::routing::get;
 use shared::api::http::{self, RequestId};
 use shared::recommend::Recommending;
-use shared::telemetry;
 
 /// The route, over a model that lives as long as the process.
 pub fn router(recommending: Arc<Recommending>) -> Router {
@@ -22,7 +21,6 @@ async fn similar(
     request: Request,
 ) -> Response {
     let outcome = http::query(&request, &["k"]).and_then(|query| recommending.similar(&item, &query));
-    telemetry::request("GET /v1/items/{id}/similar", &id, outcome.as_ref().map(|_| None));
     http::reply(outcome, id)
 }
 

@@ -21,6 +21,12 @@ impl<T, const LEAST: usize, const MOST: usize> Entries<T, LEAST, MOST> {
         &self.0
     }
 
+    /// The entries.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<T> {
+        self.0
+    }
+
     fn fault(count: usize) -> Option<(FaultCode, String)> {
         if count > MOST {
             Some((FaultCode::TooMany, format!("{count} entries; at most {MOST} are taken")))

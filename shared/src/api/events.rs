@@ -31,6 +31,8 @@ impl Check for EventsRequest {
 
 /// One interaction as a caller sends it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[cfg_attr(feature = "openapi", schemars(transform = super::openapi::rating_has_value))]
 pub struct NewEvent {
     /// Names it among the user's events: sent again under it, it counts once. Made by the server where it is missing.
     pub event_id: Option<EventId>,
@@ -39,6 +41,7 @@ pub struct NewEvent {
     /// What it is about; items that the catalogue doesn't know are kept too.
     pub item_id: ItemId,
     /// What was done.
+    #[cfg_attr(feature = "openapi", schemars(rename = "type"))]
     pub kind: EventType,
     /// The rating's value; a `rating` needs one.
     pub value: Option<RatingValue>,
@@ -141,6 +144,9 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Every reason, in the order of the contract.
+    pub const ALL: [Self; 4] = [Self::InvalidTime, Self::Conflict, Self::Erased, Self::StoreUnavailable];
+
     /// What it means, for a person.
     #[must_use]
     pub const fn detail(self) -> &'static str {

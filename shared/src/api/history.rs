@@ -1,6 +1,7 @@
 //! A person's history as it comes over the wire.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -9,8 +10,9 @@ use serde_json::Value;
 use super::checker::{Check, Checker};
 use super::error::FaultCode;
 use super::id::ItemId;
-use super::number::BoundedFloat;
+use super::number::{BoundedFloat, integer, whole};
 use super::object::present;
+use super::rfc_3339;
 
 /// Most entries of a history: the newest 500 distinct items are all that a profile keeps.
 pub const HISTORY_LIMIT: usize = 500;
@@ -18,6 +20,7 @@ pub const HISTORY_LIMIT: usize = 500;
 /// What a person did with an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum EventType {
     /// Looked at it.
     View,
@@ -68,17 +71,23 @@ impl Check for EventType {
 /// A rating's value, 0.5 to 5.
 pub type RatingValue = BoundedFloat<5, 50>;
 
-/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099.
+/// A moment: RFC 3339 or epoch milliseconds on the wire, from 1990 to the end of 2099. What is written with a year of these
+/// and by its offset lies outside is taken for the nearer end: a schema can say that of years, and not of moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(i64);
 
 /// 1990-01-01T00:00:00Z, before anything this service is about was recorded.
-const EARLIEST_MS: i64 = 631_152_000_000;
+pub(super) const EARLIEST_MS: i64 = 631_152_000_000;
 /// 2100-01-01T00:00:00Z: a later time is a unit mistaken.
-const LATEST_MS: i64 = 4_102_444_800_000;
+pub(super) const LATEST_MS: i64 = 4_102_444_800_000;
+/// The years between the two.
+const YEARS: RangeInclusive<u16> = 1990..=2099;
 const TIME_RULE: &str = "expected RFC 3339 or epoch milliseconds, from 1990 to 2099";
 
 impl Time {
+    /// 1990-01-01T00:00:00Z, the earliest there is.
+    pub const EARLIEST: Self = Self(EARLIEST_MS);
+
     /// A moment from epoch milliseconds.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
@@ -98,7 +107,8 @@ impl Time {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Self::from_millis(GivenTime::parse(text)?.millis())
+        let millis = rfc_3339::millis(text)?;
+        YEARS.contains(&rfc_3339::year(text)?).then(|| Self(millis.clamp(EARLIEST_MS, LATEST_MS - 1)))
     }
 }
 
@@ -131,7 +141,7 @@ impl GivenTime {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+        rfc_3339::millis(text).map(Self)
     }
 }
 
@@ -165,6 +175,10 @@ fn time<'de, D: Deserializer<'de>, T>(
         fn visit_u64<E: de::Error>(self, millis: u64) -> Result<T, E> {
             i64::try_from(millis).ok().and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
         }
+
+        fn visit_f64<E: de::Error>(self, millis: f64) -> Result<T, E> {
+            whole(millis).and_then(self.of_millis).ok_or_else(|| E::custom(self.rule))
+        }
     }
     deserializer.deserialize_any(TimeVisitor { rule, of_text, of_millis })
 }
@@ -190,7 +204,7 @@ fn check_time<T>(
 ) {
     let time = match value {
         Value::String(text) => of_text(text),
-        Value::Number(number) => number.as_i64().and_then(of_millis),
+        Value::Number(number) => integer(number).and_then(of_millis),
         other => return checker.wrong_type(other, "a string or an integer"),
     };
     if time.is_none() {
@@ -223,14 +237,22 @@ pub struct HistoryEntry {
     pub occurred_at: Option<Time>,
 }
 
+/// What a person did with an item.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "HistoryEntryObject"))]
+#[cfg_attr(feature = "openapi", schemars(transform = super::openapi::rating_has_value))]
+pub(super) struct Entry {
+    /// What the entry is about.
     item_id: ItemId,
+    /// What was done; without it a `like`, or a `rating` where there is a value.
     #[serde(default, rename = "type", deserialize_with = "present")]
     kind: Option<EventType>,
+    /// The rating's value; a `rating` needs one.
     #[serde(default, deserialize_with = "present")]
     value: Option<RatingValue>,
+    /// When it was done.
     #[serde(default, deserialize_with = "present")]
     occurred_at: Option<Time>,
 }

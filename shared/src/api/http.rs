@@ -1,4 +1,4 @@
-//! What every HTTP function shares: reading a JSON body, request ids, and problems for what no route answers.
+//! What every HTTP function shares: reading a JSON body, the ids of a request, and problems for what no route answers.
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request};
@@ -11,9 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
+use tracing::Instrument;
 
 use super::checker::Check;
-use super::error::{Fault, FaultCode, Problem, ProblemCode};
+use super::error::{ACCEPTED, Fault, FaultCode, Problem, ProblemCode};
+use super::recommendation::Receipted;
+pub use super::trace::TraceId;
 
 /// Largest body in bytes. The largest valid request (500 history objects of about 240 bytes, 500 ids to leave out of
 /// 131 bytes each, 128 genres) is about 200 KB; 256 KiB holds it with its white space.
@@ -58,7 +61,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Adds what all routes share to a router: problems for unknown routes and methods, and the request id.
+/// Adds what all routes share to a router: problems for unknown routes and methods, and the ids of a request.
 pub fn finish(router: Router) -> Router {
     identified(with_fallbacks(router))
 }
@@ -75,17 +78,29 @@ pub fn with_fallbacks(router: Router) -> Router {
         })
 }
 
-/// Gives every request its id, and hands it back in the reply's header; what is layered within knows it.
+/// Gives every request its [`RequestId`], and its [`TraceId`] where it came with one. What is layered within finds them
+/// in the request's extensions, what is layered around in the reply's; the caller finds the first in a header.
 pub fn identified(router: Router) -> Router {
     router.layer(middleware::from_fn(identify))
 }
 
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(&request));
+    let trace = TraceId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    if let Some(trace) = &trace {
+        request.extensions_mut().insert(trace.clone());
+    }
+    // Whatever is logged while the request is answered names it; an error's level, so that no filter takes that away.
+    let trace_id = trace.as_ref().map(|trace| trace.0.as_str());
+    let span = tracing::error_span!("request", request_id = id.0, trace_id);
+    let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.extensions_mut().insert(id);
+    if let Some(trace) = trace {
+        response.extensions_mut().insert(trace);
     }
     response
 }
@@ -141,10 +156,33 @@ pub fn query<T: DeserializeOwned + Check>(request: &Request<Body>, numbers: &[&s
     super::parse_value(&Value::Object(object))
 }
 
-/// The reply to a handler's outcome; problems carry the request's id.
+/// The same for what is kept now and takes effect soon.
+pub fn accepted<T: Serialize>(outcome: Result<T, Problem>, request_id: RequestId) -> Response {
+    match outcome {
+        Ok(value) => (ACCEPTED, Json(value)).into_response(),
+        Err(problem) => reply::<()>(Err(problem), request_id),
+    }
+}
+
+/// The reply to a handler's outcome; problems carry the request's id. The reply's extensions hold a problem's code.
 pub fn reply<T: Serialize>(outcome: Result<T, Problem>, request_id: RequestId) -> Response {
     match outcome {
         Ok(value) => Json(value).into_response(),
         Err(problem) => problem.of_request(request_id.0).into_response(),
+    }
+}
+
+/// The same for an answer with a receipt; the reply's extensions hold it.
+pub fn reply_with_receipt<T: Serialize + Receipted>(
+    outcome: Result<T, Problem>,
+    request_id: RequestId,
+) -> Response {
+    match outcome {
+        Ok(answer) => {
+            let mut response = Json(&answer).into_response();
+            response.extensions_mut().insert(answer.into_receipt());
+            response
+        }
+        Err(problem) => reply::<()>(Err(problem), request_id),
     }
 }

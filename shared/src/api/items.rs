@@ -106,6 +106,7 @@ impl Check for Cursor {
 /// The query of `GET /v1/items`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ItemQuery {
     /// Words, or beginnings of words, of the title.
     #[serde(deserialize_with = "present")]
@@ -139,6 +140,7 @@ impl Check for ItemQuery {
 /// The query of `GET /v1/popular`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PopularQuery {
     /// Only this genre.
     #[serde(deserialize_with = "present")]
@@ -164,6 +166,7 @@ impl Check for PopularQuery {
 /// The query of `GET /v1/items/{id}/similar`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SimilarQuery {
     /// How many.
     pub k: K,
@@ -184,6 +187,7 @@ impl Check for SimilarQuery {
 
 /// One item of the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Item {
     /// The item.
     pub item_id: String,
@@ -199,6 +203,7 @@ pub struct Item {
 
 /// A page of items.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ItemList {
     /// The items.
     pub items: Vec<Item>,
@@ -208,6 +213,7 @@ pub struct ItemList {
 
 /// An item with the score it was chosen by.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ScoredItem {
     /// The item.
     #[serde(flatten)]
@@ -218,6 +224,7 @@ pub struct ScoredItem {
 
 /// Items by score, best first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ScoredList {
     /// The items.
     pub items: Vec<ScoredItem>,

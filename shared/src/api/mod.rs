@@ -7,14 +7,20 @@ mod checker;
 pub mod entries;
 pub mod error;
 pub mod events;
+pub mod health;
 pub mod history;
 pub mod http;
 pub mod id;
 pub mod items;
 mod number;
 mod object;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod ranking;
 pub mod recommendation;
+mod rfc_3339;
+pub mod routes;
+mod trace;
 pub mod users;
 
 pub use checker::{Check, Checker};

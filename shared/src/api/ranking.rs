@@ -8,7 +8,7 @@ use super::entries::{AtMost, Entries};
 use super::history::{HISTORY_LIMIT, HistoryEntry};
 use super::id::{ItemId, UserId};
 use super::object::present;
-use super::recommendation::{DEFAULT_DEADLINE, DeadlineMs, Receipt};
+use super::recommendation::{DEFAULT_DEADLINE, DeadlineMs, Receipt, Receipted};
 
 /// Most items to put in order: as many as a recommendation may hold.
 pub const ITEMS_LIMIT: usize = 500;
@@ -16,6 +16,7 @@ pub const ITEMS_LIMIT: usize = 500;
 /// The body of `POST /v1/rankings`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankingRequest {
     /// Whose stored history to use.
     #[serde(default, deserialize_with = "present")]
@@ -48,6 +49,7 @@ impl Check for RankingRequest {
 
 /// The answer to `POST /v1/rankings`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankingAnswer {
     /// The id under which logs know this request.
     pub request_id: String,
@@ -57,8 +59,15 @@ pub struct RankingAnswer {
     pub receipt: Receipt,
 }
 
+impl Receipted for RankingAnswer {
+    fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
+}
+
 /// One item of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RankedItem {
     /// The item.
     pub item_id: String,

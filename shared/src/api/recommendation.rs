@@ -73,6 +73,7 @@ impl Check for Genre {
 /// Years from `min` to `max`, both included; an item of unknown year is outside every range.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct YearRange {
     /// First year.
     #[serde(default, deserialize_with = "present")]
@@ -93,6 +94,7 @@ impl Check for YearRange {
 /// Which items may be answered.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Filters {
     /// Only items of at least one of these genres; a genre the catalogue lacks matches nothing.
     #[serde(default, deserialize_with = "present")]
@@ -126,6 +128,7 @@ impl Check for Filters {
 /// The body of `POST /v1/recommendations`. Every field may be left out: `{}` asks for what is popular.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RecommendationRequest {
     /// Whose stored history to use.
     #[serde(deserialize_with = "present")]
@@ -175,6 +178,7 @@ impl Check for RecommendationRequest {
 
 /// The answer to `POST /v1/recommendations`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// The id under which logs know this request.
     pub request_id: String,
@@ -186,6 +190,7 @@ pub struct Answer {
 
 /// One item of an answer.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RecommendedItem {
     /// The item.
     pub item_id: String,
@@ -209,6 +214,7 @@ pub struct RecommendedItem {
 
 /// What one item of the history added to a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Because {
     /// The item of the history.
     pub item_id: String,
@@ -221,6 +227,7 @@ pub struct Because {
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Rung {
     /// The model inside the function.
     Function,
@@ -231,11 +238,15 @@ pub enum Rung {
 /// Why the rung is not the best one configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Reason {
     /// Nothing in the history attracts to an item that the catalogue knows.
     NoKnownHistory,
     /// The function's own answer broke a rule of the output; the log has which.
     FunctionInvalidOutput,
+    /// The store did not say in time what it knows of the person: what was last seen here stands in for it, or nothing.
+    /// Never why a rung is not the best: only in `degraded`.
+    ProfileUnavailable,
 }
 
 impl Rung {
@@ -256,6 +267,7 @@ impl Reason {
         match self {
             Self::NoKnownHistory => "no_known_history",
             Self::FunctionInvalidOutput => "function_invalid_output",
+            Self::ProfileUnavailable => "profile_unavailable",
         }
     }
 }
@@ -263,15 +275,37 @@ impl Reason {
 /// Where the history came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum ProfileSource {
+    /// What is stored of the person.
+    Store,
     /// The request brought it.
     Request,
+    /// Both: what is stored, then what the request brought.
+    Both,
     /// There was none.
     None,
+    /// There may be one, and it could not be read.
+    Unavailable,
+}
+
+impl ProfileSource {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Request => "request",
+            Self::Both => "both",
+            Self::None => "none",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// The part of every answer that says where it came from.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// Where the answer came from.
     pub rung: Rung,
@@ -291,8 +325,21 @@ pub struct Receipt {
     pub deadline_ms: u64,
 }
 
+/// An answer that says where it came from.
+pub trait Receipted {
+    /// The receipt, when the rest has been sent.
+    fn into_receipt(self) -> Receipt;
+}
+
+impl Receipted for Answer {
+    fn into_receipt(self) -> Receipt {
+        self.receipt
+    }
+}
+
 /// Which model answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ModelReceipt {
     /// Its name.
     pub name: String,
@@ -304,6 +351,7 @@ pub struct ModelReceipt {
 
 /// How the history was taken, in distinct items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HistoryReceipt {
     /// Items the catalogue knows, dislikes among them.
     pub used: usize,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 /// A JSON value that is often nearly right for `history`, `k` and the others.
-fn value() -> impl Strategy<Value = Value> {
+pub(super) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -48,7 +48,7 @@ fn object(
 }
 
 /// Valid values of each field, of which some are replaced.
-fn request() -> impl Strategy<Value = Value> {
+pub(super) fn request() -> impl Strategy<Value = Value> {
     let valid = json!({
         "user_id": "someone@example.org",
         "history": ["alpha", {"item_id": "bravo", "type": "rating", "value": 4.5, "occurred_at": 1_700_000_000_000_i64}],
@@ -115,9 +115,25 @@ fn codes_have_one_name_everywhere() {
 fn a_time_is_rfc_3339_or_epoch_milliseconds() {
     let millis = |text: &str| serde_json::from_str::<history::Time>(text).ok().map(history::Time::millis);
     assert_eq!(millis("1714557600000"), Some(1_714_557_600_000));
+    assert_eq!(millis("1.7145576e12"), Some(1_714_557_600_000));
     assert_eq!(millis("\"2024-05-01T10:00:00Z\""), Some(1_714_557_600_000));
     assert_eq!(millis("\"2024-05-01T12:00:00+02:00\""), Some(1_714_557_600_000));
-    for bad in ["1714557600", "\"2024-05-01\"", "-1", "1e12", "null"] {
+    for bad in ["1714557600", "\"2024-05-01\"", "-1", "1714557600000.5", "null"] {
         assert_eq!(millis(bad), None, "{bad}");
+    }
+    assert_eq!(millis("\"1990-01-01T00:00:00+01:00\""), Some(631_152_000_000), "the nearer end");
+    assert_eq!(millis("\"2099-12-31T23:59:59.999-01:00\""), Some(4_102_444_799_999), "the nearer end");
+}
+
+#[test]
+fn a_time_of_any_year_is_read_as_long_as_an_integer_holds_it() {
+    let millis =
+        |text: &str| serde_json::from_str::<history::GivenTime>(text).ok().map(history::GivenTime::millis);
+    assert_eq!(millis("-9223372036854775808"), Some(i64::MIN));
+    assert_eq!(millis("9223372036854775807"), Some(i64::MAX));
+    for bad in ["-9223372036854775809", "9223372036854775808", "1e19"] {
+        assert_eq!(millis(bad), None, "{bad}");
+        let value = serde_json::from_str(bad).unwrap();
+        assert!(!Checker::run::<history::GivenTime>(&value).is_empty(), "{bad}");
     }
 }

@@ -1,7 +1,13 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
+mod secrets;
+mod store;
+
 use std::env;
 use std::path::PathBuf;
+
+pub use secrets::{ErasureSettings, KeysSettings};
+pub use store::{TableSettings, is_table_name};
 
 /// A variable that can't be read: one sentence naming it.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +58,20 @@ pub fn source_date_epoch() -> Result<Option<i64>, ConfigError> {
 /// When it is not text.
 pub fn log_filter() -> Result<Option<String>, ConfigError> {
     read("RUST_LOG")
+}
+
+/// The name of this deployment in its metrics: `MARQUEE_SERVICE`, `marquee` when unset.
+///
+/// # Errors
+/// When it is not a value that CloudWatch takes for a dimension: 1 to 255 visible ASCII characters, no `:` in front.
+pub fn service_name() -> Result<String, ConfigError> {
+    const VARIABLE: &str = "MARQUEE_SERVICE";
+    let name = read(VARIABLE)?.unwrap_or_else(|| "marquee".to_owned());
+    if name.len() <= 255 && name.bytes().all(|b| b.is_ascii_graphic()) && !name.starts_with(':') {
+        return Ok(name);
+    }
+    let detail = format!("is {name:?}, not up to 255 visible ASCII characters without a `:` in front");
+    Err(ConfigError { variable: VARIABLE, detail })
 }
 
 fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::api::HistoryEntry;
-use crate::api::history::RatingValue;
+use crate::api::history::{HISTORY_LIMIT, RatingValue};
 use crate::catalogue::{Catalogue, Row, RowSet};
 use crate::model::Attraction;
 use crate::model::config::{EventWeights, Signal};
@@ -24,12 +24,19 @@ pub(super) struct KnownHistory {
 }
 
 impl KnownHistory {
-    /// Takes the latest entry of each item, entries being newest last.
-    pub(super) fn of(entries: &[HistoryEntry], catalogue: &Catalogue, weights: &EventWeights) -> Self {
+    /// Takes the latest entry of each item, entries being newest last, and of these the newest [`HISTORY_LIMIT`].
+    pub(super) fn of<'a>(
+        entries: impl DoubleEndedIterator<Item = &'a HistoryEntry>,
+        catalogue: &Catalogue,
+        weights: &EventWeights,
+    ) -> Self {
         let mut history = Self::default();
         let mut known = RowSet::none(catalogue.len());
         let mut unknown = HashSet::new();
-        for entry in entries.iter().rev() {
+        for entry in entries.rev() {
+            if history.seen.len() + unknown.len() == HISTORY_LIMIT {
+                break;
+            }
             let Some(row) = catalogue.row(entry.item_id.as_str()) else {
                 unknown.insert(entry.item_id.as_str());
                 continue;

@@ -3,6 +3,7 @@
 mod diversity;
 mod history;
 mod lookup;
+mod memory;
 mod present;
 mod rank;
 mod validate;
@@ -13,11 +14,12 @@ use std::time::Instant;
 use crate::api::recommendation::{
     DeadlineMs, HistoryReceipt, ModelReceipt, ProfileSource, Reason, Receipt, Rung,
 };
-use crate::api::{Answer, RecommendationRequest};
+use crate::api::{Answer, HistoryEntry, RecommendationRequest};
 use crate::catalogue::RowSet;
 use crate::model::{Artifact, ArtifactError, Scored, Taste};
 
 use history::KnownHistory;
+pub use memory::{Memory, Remembered};
 
 /// How many more candidates than asked for are ranked when variety is wanted, within these bounds.
 const DIVERSITY_POOL: usize = 4;
@@ -65,14 +67,34 @@ impl Recommending {
         &self.artifact
     }
 
-    /// Answers a request. There is always an answer: what the rules leave of the model's list, else of what is
-    /// popular; it is empty only when they leave nothing.
+    /// Answers a request of which nothing is remembered. There is always an answer: what the rules leave of the model's
+    /// list, else of what is popular; it is empty only when they leave nothing.
     #[must_use]
     pub fn answer(&self, request: &RecommendationRequest, request_id: String) -> Answer {
+        self.answer_knowing(request, &Remembered::default(), request_id, Instant::now())
+    }
+
+    /// The same with what is remembered of the person it names; what the request brings is newer.
+    pub async fn answer_for(
+        &self,
+        memory: &Memory,
+        request: &RecommendationRequest,
+        request_id: String,
+    ) -> Answer {
         let started = Instant::now();
+        let remembered = memory.recall(request.user_id.as_ref(), request.deadline_ms).await;
+        self.answer_knowing(request, &remembered, request_id, started)
+    }
+
+    fn answer_knowing(
+        &self,
+        request: &RecommendationRequest,
+        remembered: &Remembered,
+        request_id: String,
+        started: Instant,
+    ) -> Answer {
         let catalogue = &self.artifact.catalogue;
-        let history =
-            KnownHistory::of(request.history.as_slice(), catalogue, &self.artifact.config.event_weights);
+        let history = self.history_of(remembered, request.history.as_slice());
         let mut excluded = catalogue.filtered_out(&request.filters);
         history.exclude(request.filters.include_seen, &mut excluded);
 
@@ -80,7 +102,9 @@ impl Recommending {
         let candidates = self.candidates(&history, request, k, &excluded);
         let items = candidates.items.iter().zip(1..);
         let items = items.map(|(item, rank)| present::item(catalogue, *item, rank)).collect();
-        let receipt = self.receipt(candidates.rung, candidates.reason, &history, request.deadline_ms);
+        let came_from = (remembered, request.history.as_slice());
+        let rung = (candidates.rung, candidates.reason);
+        let receipt = self.receipt(rung, &history, came_from, request.deadline_ms, started);
         let mut answer = Answer { request_id, items, receipt };
         if let (true, Some(taste)) = (request.explain, &candidates.taste) {
             for (item, scored) in answer.items.iter_mut().zip(&candidates.items) {
@@ -91,22 +115,35 @@ impl Recommending {
         answer
     }
 
+    /// What the catalogue knows of a person: what is remembered, then what the request brought.
+    fn history_of(&self, remembered: &Remembered, given: &[HistoryEntry]) -> KnownHistory {
+        let entries = remembered.history.iter().chain(given);
+        KnownHistory::of(entries, &self.artifact.catalogue, &self.artifact.config.event_weights)
+    }
+
     fn receipt(
         &self,
-        rung: Rung,
-        reason: Option<Reason>,
+        (rung, reason): (Rung, Option<Reason>),
         history: &KnownHistory,
+        (remembered, given): (&Remembered, &[HistoryEntry]),
         deadline: DeadlineMs,
+        started: Instant,
     ) -> Receipt {
-        let given = history.known + history.unknown > 0;
+        let unavailable = remembered.unavailable.then_some(Reason::ProfileUnavailable);
         Receipt {
             rung,
             reason,
             model: self.model.clone(),
-            profile: if given { ProfileSource::Request } else { ProfileSource::None },
+            profile: match (!remembered.history.is_empty(), !given.is_empty()) {
+                (true, true) => ProfileSource::Both,
+                (true, false) => ProfileSource::Store,
+                (false, true) => ProfileSource::Request,
+                (false, false) if remembered.unavailable => ProfileSource::Unavailable,
+                (false, false) => ProfileSource::None,
+            },
             history: HistoryReceipt { used: history.known, unknown: history.unknown },
-            degraded: reason.into_iter().collect(),
-            elapsed_ms: 0.0,
+            degraded: reason.into_iter().chain(unavailable).collect(),
+            elapsed_ms: elapsed_ms(started),
             deadline_ms: deadline.get(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::history::KnownHistory;
-use super::{Recommending, elapsed_ms};
+use super::{Memory, Recommending};
 use crate::api::ranking::{RankedItem, RankingAnswer, RankingRequest};
 use crate::api::recommendation::{Reason, Rung};
 use crate::catalogue::Row;
@@ -12,12 +12,16 @@ use crate::catalogue::Row;
 impl Recommending {
     /// Orders the items of a request by their scores, equals as in the catalogue; whoever has no known history gets
     /// them by popularity. Items that the catalogue doesn't know come last.
-    #[must_use]
-    pub fn rank(&self, request: &RankingRequest, request_id: String) -> RankingAnswer {
+    pub async fn rank_for(
+        &self,
+        memory: &Memory,
+        request: &RankingRequest,
+        request_id: String,
+    ) -> RankingAnswer {
         let started = Instant::now();
+        let remembered = memory.recall(request.user_id.as_ref(), request.deadline_ms).await;
         let catalogue = &self.artifact.catalogue;
-        let history =
-            KnownHistory::of(request.history.as_slice(), catalogue, &self.artifact.config.event_weights);
+        let history = self.history_of(&remembered, request.history.as_slice());
         let mut asked = HashSet::new();
         let items = request.items.as_slice().iter().filter(|id| asked.insert(id.as_str()));
         let rows: Vec<(&str, Option<Row>)> =
@@ -38,8 +42,8 @@ impl Recommending {
             title: rows[place].1.and_then(|row| catalogue.title(row)).map(str::to_owned),
         });
         let items = ranked.collect();
-        let mut receipt = self.receipt(rung, reason, &history, request.deadline_ms);
-        receipt.elapsed_ms = elapsed_ms(started);
+        let came_from = (&remembered, request.history.as_slice());
+        let receipt = self.receipt((rung, reason), &history, came_from, request.deadline_ms, started);
         RankingAnswer { request_id, items, receipt }
     }
 

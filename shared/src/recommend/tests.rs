@@ -146,3 +146,25 @@ fn a_model_that_gives_nonsense_is_answered_for_by_what_is_popular() {
     let ids: Vec<_> = answer.items.iter().map(|item| item.item_id.as_str()).collect();
     assert_eq!(ids, ["bravo", "charlie", "delta"]);
 }
+
+#[test]
+fn what_is_remembered_comes_before_what_the_request_brings() {
+    let like = |id: &str| -> HistoryEntry { serde_json::from_value(json!(id)).unwrap() };
+    let dislike = |id: &str| serde_json::from_value(json!({"item_id": id, "type": "dislike"})).unwrap();
+    let source = |remembered: Remembered, body: Value| {
+        let request = crate::api::parse(body.to_string().as_bytes()).unwrap();
+        let answer = recommending().answer_knowing(&request, &remembered, "request".into(), Instant::now());
+        (answer.receipt.profile, answer.receipt.history.used, answer.receipt.degraded)
+    };
+    let known = |entries: Vec<HistoryEntry>| Remembered { history: entries.into(), unavailable: false };
+    let gone = Remembered { unavailable: true, ..Remembered::default() };
+    let brought = json!({"history": ["item-1"]});
+
+    assert_eq!(source(known(vec![like("item-2")]), json!({})), (ProfileSource::Store, 1, vec![]));
+    assert_eq!(source(known(vec![like("item-2")]), brought.clone()), (ProfileSource::Both, 2, vec![]));
+    let newer = source(known(vec![dislike("item-1")]), brought.clone());
+    assert_eq!(newer, (ProfileSource::Both, 1, vec![]), "what the request says of an item is newer");
+    assert_eq!(source(gone.clone(), brought), (ProfileSource::Request, 1, vec![Reason::ProfileUnavailable]));
+    let both = vec![Reason::NoKnownHistory, Reason::ProfileUnavailable];
+    assert_eq!(source(gone, json!({})), (ProfileSource::Unavailable, 0, both));
+}

@@ -59,8 +59,10 @@ pub async fn fold(
                 continue;
             }
         }
-        for event in put.iter().filter(|event| covered(event)) {
-            store.remove(user, &event.event_id).await?;
+        if let Some(until) = basis.erased_until {
+            for event in put.iter().filter(|event| covered(event)) {
+                store.remove(user, &event.event_id, until).await?;
+            }
         }
         return Ok(());
     }
@@ -68,7 +70,7 @@ pub async fn fold(
 }
 
 /// Between nothing and `most`, so that two that met don't meet again.
-fn jittered(most: Duration) -> Duration {
+pub(super) fn jittered(most: Duration) -> Duration {
     let mut byte = [0_u8; 1];
     // Without randomness both wait for the whole time, and one of them was first anyway.
     let part = getrandom::fill(&mut byte).map_or(255, |()| byte[0]);

@@ -9,6 +9,8 @@
 //! - A profile is replaced on the condition that it is still the one that was folded onto, and afterwards the tombstone
 //!   is read, for the same reason.
 
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod fold;
@@ -24,6 +26,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::history::{RatingValue, Time};
 use crate::api::{EventId, EventType, ItemId, UserId};
 
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
@@ -182,8 +186,9 @@ pub trait Folding: Send + Sync + fmt::Debug {
         changed_at: Time,
     ) -> Result<Saved, StoreError>;
 
-    /// Removes an event that is there in spite of its person's erasure.
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError>;
+    /// Removes an event that is there in spite of its person's erasure, where it still is and was done at or before
+    /// `until`: by now another one may be kept under its id.
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError>;
 }
 
 /// Bringing in interactions that were recorded elsewhere.

@@ -240,13 +240,9 @@ impl Folding for Embedded {
             .await
     }
 
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError> {
         let (user, event) = (user.clone(), event.clone());
-        self.write(move |file, _| {
-            file.open_table(tables::EVENTS)?.remove((user.as_str(), event.as_str()))?;
-            Ok(())
-        })
-        .await
+        self.write(move |file, _| people::remove(file, &user, &event, until)).await
     }
 }
 

@@ -203,6 +203,22 @@ fn time(millis: i64) -> Result<Time, Fault> {
 }
 
 /// Reads an event as the file has it.
+/// Removes an event that was done at or before `until`.
+pub(super) fn remove(
+    file: &WriteTransaction,
+    user: &UserId,
+    event: &EventId,
+    until: Time,
+) -> Result<(), Fault> {
+    let mut kept = file.open_table(EVENTS)?;
+    let key = (user.as_str(), event.as_str());
+    let held = kept.get(key)?.map(|json| read_event(json.value())).transpose()?;
+    if held.is_some_and(|held| held.occurred_at <= until) {
+        kept.remove(key)?;
+    }
+    Ok(())
+}
+
 pub(super) fn read_event(json: &str) -> Result<Event, Fault> {
     from_json("an event", json)
 }

@@ -125,8 +125,11 @@ pub(super) async fn a_fold_removes_events_that_a_tombstone_covers(store: &dyn St
     assert_eq!(kept(store, &person.user).await, events[3..]);
     assert_profile(store, &person.user, &events[3..]).await;
     fold(store, &events[..3]).await;
-    store.remove(&person.user, &event_id("e000003")).await.expect("the store removes events");
-    store.remove(&person.user, &event_id("never")).await.expect("removing what isn't there does nothing");
+    let (third, at) = (event_id("e000003"), events[3].occurred_at);
+    store.remove(&person.user, &third, events[2].occurred_at).await.expect("what is newer stays");
+    assert_eq!(kept(store, &person.user).await, events[3..]);
+    store.remove(&person.user, &third, at).await.expect("the store removes events");
+    store.remove(&person.user, &event_id("never"), at).await.expect("removing what isn't there does nothing");
     assert_eq!(kept(store, &person.user).await, events[4..]);
 }
 
@@ -161,8 +164,8 @@ impl Folding for Overtaken<'_> {
         self.store.save(user, profile, revision, changed_at).await
     }
 
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
-        self.store.remove(user, event).await
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError> {
+        self.store.remove(user, event, until).await
     }
 }
 

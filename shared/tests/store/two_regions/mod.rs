@@ -83,8 +83,12 @@ impl Folding for Region<'_> {
         if world.fails() { Err(StoreError::new("cut off")) } else { Ok(Saved::Kept) }
     }
 
-    async fn remove(&self, user: &UserId, event: &EventId) -> Result<(), StoreError> {
-        self.call()?.write(self.region, Key::Event(user.clone(), event.clone()), None);
+    async fn remove(&self, user: &UserId, event: &EventId, until: Time) -> Result<(), StoreError> {
+        let (mut world, key) = (self.call()?, Key::Event(user.clone(), event.clone()));
+        let held = world.get(self.region, &key);
+        if matches!(held, Some(Value::Event(event)) if event.occurred_at <= until) {
+            world.write(self.region, key, None);
+        }
         Ok(())
     }
 }

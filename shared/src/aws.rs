@@ -1,0 +1,51 @@
+//! What a function on AWS, or a service that uses the same table, is made of: the store as the environment configures it.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use crate::config::TableSettings;
+use crate::store::DynamoDb;
+use crate::store::Profiles;
+
+/// The profiles in the table of the environment; `None` when it names none. Nothing is connected before the first read.
+///
+/// # Errors
+/// When a variable can't be used.
+pub fn profiles() -> Result<Option<Arc<dyn Profiles>>, Box<dyn Error>> {
+    Ok(TableSettings::from_env()?.map(|settings| Arc::new(DynamoDb::without_key(settings)) as _))
+}
+
+/// The table of the environment, for functions that always need it: connected, and the key of its tombstones read,
+/// before the first event comes. What fails of that is tried again then. `None` when the environment names no table.
+///
+/// # Errors
+/// When a variable can't be used, or a table is named and no secret with the key.
+#[cfg(feature = "secrets")]
+pub async fn table() -> Result<Option<Arc<DynamoDb>>, Box<dyn Error>> {
+    use crate::store::Events;
+    let Some(settings) = TableSettings::from_env()? else { return Ok(None) };
+    let (table, key) = keyed(settings)?;
+    futures_util::future::join(table.warm_up(), key.warm_up()).await;
+    Ok(Some(table))
+}
+
+/// The table of that name, everything else as the environment says.
+///
+/// # Errors
+/// As [`table`].
+#[cfg(feature = "secrets")]
+pub fn table_named(name: &str) -> Result<Arc<DynamoDb>, Box<dyn Error>> {
+    Ok(keyed(TableSettings::named(name.to_owned())?)?.0)
+}
+
+#[cfg(feature = "secrets")]
+fn keyed(
+    settings: TableSettings,
+) -> Result<(Arc<DynamoDb>, Arc<crate::secrets::SecretPseudonymKey>), Box<dyn Error>> {
+    let erasure = crate::config::ErasureSettings::from_env()?;
+    let erasure = erasure.ok_or(
+        "with a table the variable MARQUEE_ERASURE_SECRET is needed: the secret with the key of its tombstones",
+    )?;
+    let key = Arc::new(crate::secrets::Secrets::default().pseudonym_key(&erasure));
+    Ok((Arc::new(DynamoDb::new(settings, Arc::clone(&key) as _)), key))
+}
