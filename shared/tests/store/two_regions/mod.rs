@@ -252,7 +252,7 @@ async fn two_at_once(one_profile: bool) -> World {
     world.lock().unwrap().one_profile = one_profile;
     for region in 0..2 {
         let event = event("ada", &format!("e{region}"));
-        fold(&Region { world: &world, region }, &user("ada"), &[event.clone()], &[], Time::now())
+        fold(&Region { world: &world, region }, &user("ada"), std::slice::from_ref(&event), &[], Time::now())
             .await
             .unwrap();
         world.lock().unwrap().put.push(event);
