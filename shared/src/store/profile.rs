@@ -1,6 +1,6 @@
 //! What is known of a person: a fold of their events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -147,35 +147,59 @@ impl Profile {
         entries.drain(..entries.len().saturating_sub(PROFILE_LIMIT));
         Self { entries, erased_until }
     }
+
+    /// Whether it is as [`made`](Self::made) would make it.
+    fn is_made(&self) -> bool {
+        let mut items = HashSet::with_capacity(self.entries.len());
+        self.entries.len() <= PROFILE_LIMIT
+            && self.entries.is_sorted()
+            && self.entries.iter().all(|entry| items.insert(&entry.item_id))
+            && self.entries.first().is_none_or(|oldest| Some(oldest.occurred_at) > self.erased_until)
+    }
 }
 
-/// How a profile is kept: short, since every answer to a known person reads it.
+/// How a profile is kept: short, and read fast, since every answer to a known person reads it.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<Item, Event> {
     #[serde(default, rename = "e", skip_serializing_if = "Option::is_none")]
-    erased_until: Option<Time>,
+    erased_until: Option<Millis>,
     /// Item, type, value, time, event; oldest first.
     #[serde(rename = "i")]
-    entries: Vec<(ItemId, EventType, Option<RatingValue>, Time, EventId)>,
+    entries: Vec<(Item, EventType, Option<RatingValue>, Millis, Event)>,
+}
+
+/// A time that is written as epoch milliseconds.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Millis(Time);
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0.millis())
+    }
 }
 
 impl Serialize for Profile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let short =
-            |e: &ProfileEntry| (e.item_id.clone(), e.kind, e.value, e.occurred_at, e.event_id.clone());
-        let entries = self.entries.iter().map(short).collect();
-        Kept { erased_until: self.erased_until, entries }.serialize(serializer)
+        let entries = self.entries.iter().map(|entry| {
+            let ProfileEntry { occurred_at, event_id, item_id, kind, value } = entry;
+            (item_id, *kind, *value, Millis(*occurred_at), event_id)
+        });
+        Kept { erased_until: self.erased_until.map(Millis), entries: entries.collect() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Profile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let kept = Kept::deserialize(deserializer)?;
-        let entries = kept.entries.into_iter().map(|(item_id, kind, value, occurred_at, event_id)| {
-            ProfileEntry { occurred_at, event_id, item_id, kind, value }
-        });
-        // Made anew and not believed: whatever was kept, what comes out is a profile.
-        Ok(Self::made(entries, kept.erased_until))
+        let kept = Kept::<ItemId, EventId>::deserialize(deserializer)?;
+        let entries =
+            kept.entries.into_iter().map(|(item_id, kind, value, Millis(occurred_at), event_id)| {
+                ProfileEntry { occurred_at, event_id, item_id, kind, value }
+            });
+        let read =
+            Self { entries: entries.collect(), erased_until: kept.erased_until.map(|Millis(until)| until) };
+        // Whatever was kept, what comes out is a profile.
+        Ok(if read.is_made() { read } else { Self::made(read.entries, read.erased_until) })
     }
 }
 
