@@ -127,9 +127,8 @@ fn waiting_for_its_body(service: &Service, length: usize) -> Result<(TcpStream, 
 fn a_port_in_use_is_said_in_one_sentence() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let port = taken.local_addr()?.port().to_string();
-    let serve =
-        ["serve".as_ref(), "--model".as_ref(), model_dir().as_os_str(), "--port".as_ref(), port.as_ref()];
-    let finished = marquee(serve)?;
+    let model = model_dir().to_str().unwrap();
+    let finished = marquee(["serve", "--model", model, "--store", "none", "--port", &port])?;
     assert!(!finished.status.success(), "{finished}");
     assert!(finished.stderr.contains(&port), "which port? {finished}");
     assert!(!finished.stdout.contains("http://"), "it announces what it does not do: {finished}");
