@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, anyhow};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::catalogue::CatalogueColumns;
 use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
 use shared::model::write::{NewArtifact, WriteOptions};
@@ -59,6 +59,29 @@ pub(crate) fn description() -> String {
 pub(crate) fn request_body() -> String {
     let history: Vec<String> = (0..HISTORY).map(|place| id(place * (ITEMS / HISTORY))).collect();
     json!({"history": history, "k": K}).to_string()
+}
+
+/// An event of the gateway for `recommend`: a real one, with that body.
+pub(crate) fn recommend_event() -> Result<Value> {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/recommend/history.json"))
+        .context("the sample event of recommend is not JSON")?;
+    let body = request_body();
+    event["headers"]["content-length"] = body.len().to_string().into();
+    event["body"] = body.into();
+    Ok(event)
+}
+
+/// The same for `similar`: what is like the catalogue's first item.
+pub(crate) fn similar_event() -> Result<Value> {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/similar/similar.json"))
+        .context("the sample event of similar is not JSON")?;
+    let path = format!("/v1/items/{}/similar", id(0));
+    event["rawPath"] = path.clone().into();
+    event["requestContext"]["http"]["path"] = path.into();
+    event["pathParameters"]["id"] = id(0).into();
+    event["queryStringParameters"]["k"] = K.to_string().into();
+    event["rawQueryString"] = format!("k={K}").into();
+    Ok(event)
 }
 
 /// Numbers between −1 and 1, the same for a seed at all times.

@@ -22,6 +22,8 @@ pub(crate) enum Aim {
     Ratio(f64),
     /// Ours, in the row's unit.
     Ours(f64),
+    /// Each sample of ours, in the row's unit.
+    Each(f64),
     /// What can't be said to be met yet.
     Later(&'static str),
 }
@@ -85,6 +87,7 @@ impl Row {
         let (limit, met) = match aim {
             Aim::Ratio(most) => (format!("{most:.2}×"), self.ratio().is_some_and(|ratio| ratio <= most)),
             Aim::Ours(most) => (self.unit.show(most), self.ours.median() <= most),
+            Aim::Each(most) => (format!("{} each", self.unit.show(most)), self.ours.percentile(1.0) <= most),
             Aim::Later(words) => return words.to_owned(),
         };
         format!("≤ {limit}: {}", if met { "met" } else { "missed" })
@@ -93,7 +96,7 @@ impl Row {
 
 impl Unit {
     /// Three digits and the unit.
-    fn show(self, number: f64) -> String {
+    pub(crate) fn show(self, number: f64) -> String {
         let size = number.abs();
         let (scaled, name) = match self {
             Self::Bytes => (number / 1e6, "MB"),
@@ -224,6 +227,9 @@ mod tests {
         let row = Row::alone("scan", Unit::Seconds, samples(1.2)).beside("plain read", samples(1.0));
         assert_eq!(row.clone().aim(Aim::Ratio(1.05)).cells()[6], "≤ 1.05×: missed");
         assert_eq!(row.clone().aim(Aim::Ours(1.2)).cells()[6], "≤ 1.20 s: met");
+        let uneven = Row::alone("scan", Unit::Seconds, Samples::of([0.1, 0.1, 0.3]));
+        assert_eq!(uneven.clone().aim(Aim::Ours(0.2)).cells()[6], "≤ 200 ms: met");
+        assert_eq!(uneven.aim(Aim::Each(0.2)).cells()[6], "≤ 200 ms each: missed");
         assert_eq!(row.cells()[2..4], ["1.00 s plain read", "1.20×"]);
     }
 }

@@ -34,7 +34,7 @@ pub fn scratch() -> PathBuf {
 }
 
 /// How the running test was built, read from where its executable lies:
-/// `<target dir>[/<triple>]/<profile folder>/deps/<test>`.
+/// `<target dir>[/<triple>]/<profile folder>/deps/<test>`; a program's own lies one level higher.
 #[derive(Debug)]
 pub(crate) struct Build {
     pub(crate) target_dir: PathBuf,
@@ -51,7 +51,8 @@ impl Build {
     }
 
     fn from_exe(exe: &Path) -> Option<Self> {
-        let profile_dir = exe.parent()?.parent()?;
+        let folder = exe.parent()?;
+        let profile_dir = if folder.file_name()? == "deps" { folder.parent()? } else { folder };
         let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
         // Cargo keeps this file in the root of the target directory; a build for another triple lies one level deeper.
         let (target_dir, triple) = if profile_dir.parent()?.join(".rustc_info.json").is_file() {

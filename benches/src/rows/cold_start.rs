@@ -1,4 +1,5 @@
-//! Cold start of the `recommend` Lambda binary beside a bare `lambda_http` function, and the size of each.
+//! Cold start of the `recommend` Lambda binary beside a bare `lambda_http` function, and the size of each; and beside
+//! `similar`, our function over the same crate and model that has no AWS SDK in it: what carrying the SDK costs a start.
 //!
 //! A sample starts a process and ends it: the clock runs from just before the process is made until the runtime API has
 //! the function's first question for an invocation, and on until it has its first answer, which is checked. CPU time and
@@ -24,9 +25,6 @@ use crate::{binaries, fixture, machine};
 pub(crate) const BENCH: Bench =
     Bench { name: "cold-start", about: "the recommend function from exec to its first answer", run };
 
-/// A real event of the gateway; its body is replaced.
-const EVENT: &str = include_str!("../../../events/recommend/history.json");
-
 /// One cold start.
 struct ColdStart {
     until_question_s: f64,
@@ -35,21 +33,33 @@ struct ColdStart {
     peak_bytes: f64,
 }
 
+/// A number of a cold start.
+type Number = fn(&ColdStart) -> f64;
+
 fn run(quick: bool) -> Result<Findings> {
     let recommend = binaries::build("recommend", "recommend")?;
     let bare = binaries::build("benches", "bare")?;
     let empty = binaries::build("benches", "empty")?;
-    let host = Host::new()?;
+    let similar = binaries::build("similar", "similar")?;
+    let model = fixture::artifact()?;
+    let host = Host::new("recommend", model.path(), &fixture::recommend_event()?)?;
+    let host_of_similar = Host::new("similar", model.path(), &fixture::similar_event()?)?;
     let mut ours = Contender::new(|| host.cold_start(&recommend, "\"rung\":\"function\""));
     let mut beside = Contender::new(|| host.cold_start(&bare, "\"rung\":\"constant\""));
+    let mut without_sdk = Contender::new(|| host_of_similar.cold_start(&similar, "\"item_id\":\"film-"));
     let mut floor = Contender::new(|| start_to_exit(&empty));
     let (warm_up, rounds) = if quick { (1, 8) } else { (3, 100) };
-    interleave(warm_up, rounds, &mut [&mut ours, &mut beside, &mut floor])?;
+    interleave(warm_up, rounds, &mut [&mut ours, &mut beside, &mut without_sdk, &mut floor])?;
 
-    let (ours, beside) = (ours.samples, beside.samples);
-    let row = |what: &str, unit, number: fn(&ColdStart) -> f64| {
-        let samples = |starts: &[ColdStart]| Samples::of(starts.iter().map(number));
-        Row::alone(what, unit, samples(&ours)).beside("bare lambda_http", samples(&beside))
+    let (ours, beside, without_sdk) = (ours.samples, beside.samples, without_sdk.samples);
+    let samples = |starts: &[ColdStart], number: Number| Samples::of(starts.iter().map(number));
+    let row = |what: &str, unit, number: Number| {
+        Row::alone(what, unit, samples(&ours, number)).beside("bare lambda_http", samples(&beside, number))
+    };
+    let sdk = |what: &str, unit, number: Number| {
+        let what = format!("recommend, which links the SDK: {what}");
+        Row::alone(what, unit, samples(&ours, number))
+            .beside("similar, without it", samples(&without_sdk, number))
     };
     let size = |path: &PathBuf| -> Result<Samples> {
         let metadata = fs::metadata(path).with_context(|| format!("cannot see {}", path.display()))?;
@@ -69,49 +79,63 @@ fn run(quick: bool) -> Result<Findings> {
             Row::alone("empty program: exec to exit", Unit::Seconds, Samples::of(floor.samples)),
             binary.aim(Aim::Ours(14e6)),
             peak.aim(Aim::Ours(48e6)),
+            sdk("exec to first GET /next", Unit::Seconds, |start| start.until_question_s),
+            sdk("exec to first answer", Unit::Seconds, |start| start.until_answer_s),
+            sdk("peak memory", Unit::Bytes, |start| start.peak_bytes),
         ],
-        notes: vec![format!("Cold start: {}; the page cache is warm.", fixture::description())],
+        notes: vec![
+            format!(
+                "Cold start: {}; the page cache is warm; no table is configured.",
+                fixture::description()
+            ),
+            "Cold start of similar: another function over the same crate and model, which differs from recommend by \
+             more than the AWS SDK (no body, no fold-in)."
+                .to_owned(),
+        ],
     })
 }
 
 /// Plays Lambda for the functions under test.
 struct Host {
+    name: &'static str,
     api: RuntimeApi,
-    model: TempDir,
-    log: PathBuf,
+    model: PathBuf,
+    /// Where the function's log goes; the folder goes with this.
+    logs: TempDir,
 }
 
 impl Host {
-    fn new() -> Result<Self> {
-        let model = fixture::artifact()?;
-        let mut event: Value = serde_json::from_str(EVENT).context("the sample event is not JSON")?;
-        let body = fixture::request_body();
-        event["headers"]["content-length"] = body.len().to_string().into();
-        event["body"] = body.into();
-        let log = model.path().join("function.log");
-        Ok(Self { api: RuntimeApi::start(event.to_string().into_bytes())?, model, log })
+    /// `event` is what every start gets first.
+    fn new(name: &'static str, model: &Path, event: &Value) -> Result<Self> {
+        let logs = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let api = RuntimeApi::start(event.to_string().into_bytes())?;
+        Ok(Self { name, api, model: model.to_owned(), logs })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.logs.path().join("function.log")
     }
 
     /// Starts a function, takes its first answer, which must contain `expected`, and ends it.
     fn cold_start(&self, binary: &Path, expected: &str) -> Result<ColdStart> {
         self.measure(binary, expected).with_context(|| {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
             format!("no cold start of {} could be measured; its log: {log:?}", binary.display())
         })
     }
 
     fn measure(&self, binary: &Path, expected: &str) -> Result<ColdStart> {
-        let log = File::create(&self.log).context("cannot make a file for the log")?;
+        let log = File::create(self.log()).context("cannot make a file for the log")?;
         let mut command = Command::new(binary);
         command
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", self.api.address.to_string())
-            .env("AWS_LAMBDA_FUNCTION_NAME", "recommend")
+            .env("AWS_LAMBDA_FUNCTION_NAME", self.name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/recommend")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.name))
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "2026/01/01/[$LATEST]0")
-            .env("MARQUEE_MODEL_DIR", self.model.path())
+            .env("MARQUEE_MODEL_DIR", &self.model)
             .stdin(Stdio::null())
             .stderr(log.try_clone().context("cannot share the file for the log")?)
             .stdout(log);

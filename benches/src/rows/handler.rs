@@ -42,7 +42,7 @@ fn run(quick: bool) -> Result<Findings> {
     let folder = fixture::artifact()?;
     let recommending = Arc::new(Recommending::open(folder.path())?);
     let body = Bytes::from(fixture::request_body());
-    let handler = Handler::new(recommend::router(Arc::clone(&recommending), Arc::new(Memory::new(None))))?;
+    let handler = Handler::new(recommend::router(Arc::clone(&recommending), nobody()))?;
     let echo = Handler::new(echoing())?;
     let request = parse(&body)?;
     let kernel = Kernel::new(&recommending, &request)?;
@@ -140,6 +140,11 @@ impl Handler {
         let response = self.router.clone().oneshot(request).await?;
         Ok(response.into_body().collect().await.context("the answer broke off")?.to_bytes())
     }
+}
+
+/// No store: the history is in the request.
+fn nobody() -> Arc<Memory> {
+    Arc::new(Memory::new(None))
 }
 
 /// A handler that does nothing: the body goes back.

@@ -2,7 +2,10 @@
 
 mod als;
 mod cold_start;
+mod feedback;
 mod handler;
+mod init;
+mod sizes;
 mod topk;
 
 use anyhow::Result;
@@ -20,7 +23,8 @@ pub(crate) struct Bench {
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 4] = [cold_start::BENCH, handler::BENCH, topk::BENCH, als::BENCH];
+pub(crate) const ALL: [Bench; 7] =
+    [cold_start::BENCH, init::BENCH, sizes::BENCH, handler::BENCH, feedback::BENCH, topk::BENCH, als::BENCH];
 
 /// Their names, for a message.
 pub(crate) fn names() -> String {
