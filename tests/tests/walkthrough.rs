@@ -102,7 +102,7 @@ impl Walk {
     fn take(&mut self, step: &Step) -> Result<()> {
         match step.command.strip_prefix("marquee serve") {
             Some(options) => self.serve(step, options),
-            None => step.check(&self.run(&step.command)?),
+            None => self.run(&step.command).and_then(|found| step.check(&found)),
         }
         .with_context(|| format!("line {}: `{}`", step.line, step.command))
     }
