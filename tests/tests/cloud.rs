@@ -74,7 +74,9 @@ fn every_stream_event_is_folded_and_what_fails_is_named() -> Result<()> {
     assert_eq!(failures(&function, &poison)?, [number(&poison, 1)], "the poison record alone");
     assert_eq!(failures(&function, &removed)?, [number(&removed, 0)], "its tombstone may come yet");
     let mut files: Vec<_> = fs::read_dir(root().join("events/update-profiles"))?
-        .map(|file| Ok(file?.path().file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned()))
+        .map(|file| {
+            Ok(file?.path().file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned())
+        })
         .collect::<Result<_>>()?;
     files.sort();
     assert_eq!(files, ["events", "expired", "poison", "removed-without-tombstone"]);
@@ -139,8 +141,15 @@ fn when_the_table_is_gone_answers_go_on_and_nothing_is_promised() -> Result<()> 
     assert_eq!(known["receipt"]["profile"], "request", "{known}");
     let ranked = shown(&sent(&mut rank, "rank/known-person")?);
     let degraded = json!(["no_known_history", "profile_unavailable"]);
-    assert_eq!((&ranked["receipt"]["degraded"], &ranked["receipt"]["profile"]), (&degraded, &json!("unavailable")));
-    for reply in [sent(&mut events, "events/accepted")?, sent(&mut users, "users/show")?, sent(&mut users, "users/erase")?] {
+    assert_eq!(
+        (&ranked["receipt"]["degraded"], &ranked["receipt"]["profile"]),
+        (&degraded, &json!("unavailable"))
+    );
+    for reply in [
+        sent(&mut events, "events/accepted")?,
+        sent(&mut users, "users/show")?,
+        sent(&mut users, "users/erase")?,
+    ] {
         crate::answers::problem(&reply, 424, "store_unavailable");
         assert_eq!(reply.headers.get("retry-after").map(String::as_str), Some("1"), "{reply:?}");
     }
