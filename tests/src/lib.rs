@@ -8,7 +8,7 @@
 //! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
 //!
 //! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would. (Only the store's
-//! tests call it, since a store is no process.)
+//! tests call it, since a store is no process, and the contract's read its table of routes.)
 //! Everything binds to loopback, on ports that were free a moment ago, and ends when its value is dropped.
 
 mod binaries;

@@ -28,7 +28,7 @@ impl Venv {
 
     /// A program that came with it.
     #[must_use]
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
+    pub fn program(&self, name: &str) -> PathBuf {
         self.dir.join("bin").join(name)
     }
 

@@ -1,11 +1,14 @@
 //! End-to-end tests: real processes, spoken to as users speak to them. What they stand on is the library `tests`.
 //!
-//! The wire contract is read from JSON here, never from the types that write it.
+//! The wire contract is read from JSON here, never from the types that write it; the table of routes is taken from
+//! `shared`, to be compared with everything else that names routes.
 
 mod answers;
 mod artifact;
 mod authorize;
+mod browse;
 mod cloud;
+mod contract;
 mod copy;
 mod emulator;
 mod events;
@@ -15,6 +18,7 @@ mod lifecycle;
 mod log;
 mod refusals;
 mod safetensors;
+mod schemathesis;
 mod service;
 // Its cases are functions of their own, which only this marks as tests for the lints.
 #[cfg(test)]
