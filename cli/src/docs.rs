@@ -20,8 +20,10 @@ const PAGE: &str = include_str!("docs.html");
 const START: &str = include_str!("docs.js");
 
 /// What of Swagger UI the page needs, and its media type.
-const ASSETS: [(&str, &str); 2] =
-    [("swagger-ui-bundle.js", "text/javascript; charset=utf-8"), ("swagger-ui.css", "text/css; charset=utf-8")];
+const ASSETS: [(&str, &str); 2] = [
+    ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+    ("swagger-ui.css", "text/css; charset=utf-8"),
+];
 
 /// A browser that keeps to this asks nobody else, whatever the page or the document says. Swagger UI sets styles itself
 /// and has its icons in the style sheet.

@@ -33,7 +33,11 @@ fn the_pages_of_the_api_need_nothing_from_elsewhere() -> Result<()> {
         assert_eq!(asset.media_type(), expected, "{path}");
         assert!(!asset.body.is_empty(), "{path}");
         if expected == "text/css" {
-            let elsewhere = asset.body.split("url(").skip(1).find(|url| !url.trim_start_matches(['"', '\'']).starts_with("data:"));
+            let elsewhere = asset
+                .body
+                .split("url(")
+                .skip(1)
+                .find(|url| !url.trim_start_matches(['"', '\'']).starts_with("data:"));
             assert_eq!(elsewhere.map(|url| &url[..url.len().min(80)]), None);
         }
     }
@@ -46,6 +50,7 @@ fn the_pages_of_the_api_need_nothing_from_elsewhere() -> Result<()> {
 
 /// What the attributes `src` and `href` name.
 fn references(page: &str) -> Vec<&str> {
-    let values = |attribute: &'static str| page.split(attribute).skip(1).filter_map(|rest| rest.split('"').next());
+    let values =
+        |attribute: &'static str| page.split(attribute).skip(1).filter_map(|rest| rest.split('"').next());
     values("src=\"").chain(values("href=\"")).collect()
 }

@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
-use shared::api::routes::{ROUTES, Route};
+use shared::api::routes::{ROUTES, Route, Scope};
 use tests::{Request, Service, root};
 
 use crate::answers::text;
@@ -28,15 +28,21 @@ fn the_committed_document_names_the_routes_of_the_table_and_their_scopes() -> Re
     let mut described = BTreeMap::<Key, Option<&str>>::new();
     for (path, item) in document["paths"].as_object().context("paths")? {
         for (method, operation) in item.as_object().context("a path")? {
-            let public = operation.get("security").is_some_and(|security| security == &Value::Array(Vec::new()));
+            let public =
+                operation.get("security").is_some_and(|security| security == &Value::Array(Vec::new()));
             let scope = operation.get("x-scope").map(text);
             assert_eq!(public, scope.is_none(), "{method} {path} is public or needs a scope");
             described.insert((method.to_uppercase(), path.clone()), scope);
         }
     }
-    let table: BTreeMap<_, _> = ROUTES.iter().map(|route| (key(route), route.scope.map(|s| s.name()))).collect();
+    let table: BTreeMap<_, _> =
+        ROUTES.iter().map(|route| (key(route), route.scope.map(Scope::name))).collect();
     assert_eq!(described, table);
-    assert_eq!(document["security"], serde_json::json!([{"bearer": []}]), "the deployed service asks for keys");
+    assert_eq!(
+        document["security"],
+        serde_json::json!([{"bearer": []}]),
+        "the deployed service asks for keys"
+    );
     Ok(())
 }
 
@@ -72,7 +78,11 @@ fn the_template_builds_every_function_that_the_table_names() -> Result<()> {
     let built: BTreeSet<_> = functions(&template)?.map(|(_, function)| function).collect();
     for route in ROUTES {
         assert!(built.contains(route.function), "{}", route.function);
-        assert!(root().join("functions").join(route.function).join("Cargo.toml").is_file(), "{}", route.function);
+        assert!(
+            root().join("functions").join(route.function).join("Cargo.toml").is_file(),
+            "{}",
+            route.function
+        );
     }
     Ok(())
 }
@@ -91,7 +101,8 @@ fn the_service_answers_the_methods_of_the_table_and_no_other() -> Result<()> {
                 assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
                 let allow = reply.headers.get("allow").context("405 has Allow")?;
                 // A router that answers GET answers HEAD.
-                let named: BTreeSet<_> = allow.split(',').map(str::trim).filter(|name| *name != "HEAD").collect();
+                let named: BTreeSet<_> =
+                    allow.split(',').map(str::trim).filter(|name| *name != "HEAD").collect();
                 assert_eq!(named, allowed, "{method} {path}");
             }
         }
@@ -151,9 +162,9 @@ fn template() -> Result<Value> {
 /// YAML as JSON; of CloudFormation's tags (`!Ref Api`) only what they are put on.
 fn json(yaml: &Yaml<'_>) -> Value {
     match yaml {
-        Yaml::Mapping(mapping) => {
-            Value::Object(mapping.iter().map(|(name, value)| (word(name), json(value))).collect::<Map<_, _>>())
-        }
+        Yaml::Mapping(mapping) => Value::Object(
+            mapping.iter().map(|(name, value)| (word(name), json(value))).collect::<Map<_, _>>(),
+        ),
         Yaml::Sequence(sequence) => sequence.iter().map(json).collect(),
         Yaml::Tagged(_, tagged) => json(tagged),
         Yaml::Value(Scalar::Boolean(boolean)) => (*boolean).into(),
@@ -161,7 +172,9 @@ fn json(yaml: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::FloatingPoint(number)) => number.into_inner().into(),
         Yaml::Value(Scalar::String(string)) => string.as_ref().into(),
         Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => panic!("unexpected in a template: {yaml:?}"),
+        Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
+            panic!("unexpected in a template: {yaml:?}")
+        }
     }
 }
 

@@ -13,13 +13,13 @@ use tests::{Finished, Reply, Request, Service, marquee, model_dir};
 use crate::answers::{answer, ask, problem, text};
 
 /// A ring in a folder of its own.
-struct Ring {
+pub(crate) struct Ring {
     _folder: TempDir,
     path: PathBuf,
 }
 
 impl Ring {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("keys.json");
         Ok(Self { _folder: folder, path })
@@ -30,7 +30,7 @@ impl Ring {
     }
 
     /// A new key of these scopes.
-    fn key(&self, scopes: &str) -> Result<String> {
+    pub(crate) fn key(&self, scopes: &str) -> Result<String> {
         let made = marquee(["keys", "new", "--scopes", scopes, "--ring", self.path()])?;
         assert!(made.status.success(), "{made}");
         Ok(made.stdout.trim().to_owned())
@@ -45,7 +45,7 @@ impl Ring {
             .expect("the ring is JSON")
     }
 
-    fn serve(&self) -> Result<Service> {
+    pub(crate) fn serve(&self) -> Result<Service> {
         Service::start_with(model_dir(), ["--api-keys", self.path()])
     }
 }

@@ -4,6 +4,8 @@
 use anyhow::{Result, ensure};
 use tests::{Process, Service, command, root, venv};
 
+use crate::keys::Ring;
+
 /// Requests that it makes up for each operation, beside those that it derives from the schemas' limits. With these the run
 /// takes about half a minute.
 const EXAMPLES: &str = "60";
@@ -11,6 +13,13 @@ const EXAMPLES: &str = "60";
 #[test]
 fn an_open_service_does_what_its_document_says() -> Result<()> {
     conforms(&Service::demo()?, None)
+}
+
+#[test]
+fn a_service_with_keys_does_what_its_document_says() -> Result<()> {
+    let ring = Ring::new()?;
+    let key = ring.key("admin")?;
+    conforms(&ring.serve()?, Some(&key))
 }
 
 /// Runs every check on a service, as the owner of `key` where it asks for one.

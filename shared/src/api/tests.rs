@@ -103,12 +103,39 @@ fn a_reply_lists_a_thousand_faults_and_counts_the_rest() {
 
 #[test]
 fn codes_have_one_name_everywhere() {
-    for code in [ProblemCode::MalformedJson, ProblemCode::InvalidRequest, ProblemCode::UnsupportedMediaType] {
+    for code in ProblemCode::ALL {
         assert_eq!(serde_json::to_value(code).unwrap(), code.name());
     }
     for kind in EventType::ALL {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
     }
+}
+
+/// The cells of each row of the table below a heading.
+fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = page.split("\n## ").find_map(|section| section.strip_prefix(heading)?.strip_prefix('\n'));
+    let rows = section.unwrap().lines().filter(|line| line.starts_with('|')).skip(2);
+    let cell = |cell: &str| cell.trim().trim_matches('`').to_owned();
+    rows.map(|row| row.trim_matches('|').split('|').map(cell).collect()).collect()
+}
+
+#[test]
+fn the_page_of_errors_names_every_code_and_no_other() {
+    let page = include_str!("../../../docs/errors.md");
+    let first = |heading, columns| -> Vec<Vec<String>> {
+        let rows = table(page, heading);
+        assert!(rows.iter().flatten().all(|cell| !cell.is_empty()), "{heading}: an empty cell");
+        rows.into_iter().map(|mut row| row.drain(..columns).collect()).collect()
+    };
+    let name = |code: Value| vec![code.as_str().unwrap().to_owned()];
+    let problems = ProblemCode::ALL.map(|code| vec![code.name().to_owned(), code.status().to_string()]);
+    assert_eq!(first("Problems", 2), problems);
+    assert_eq!(first("Faults", 1), FaultCode::ALL.map(|code| name(serde_json::to_value(code).unwrap())));
+    let rejections = events::Rejection::ALL.map(|code| name(serde_json::to_value(code).unwrap()));
+    assert_eq!(first("Rejected events", 1), rejections);
+    let gateway =
+        error::GATEWAY_ANSWERS.map(|(status, message)| vec![status.to_string(), message.to_owned()]);
+    assert_eq!(first("What API Gateway answers itself", 2), gateway);
 }
 
 #[test]

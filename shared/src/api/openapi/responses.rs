@@ -166,6 +166,7 @@ const fn detail(code: ProblemCode) -> &'static str {
 const fn header_of(code: ProblemCode) -> Option<(&'static str, &'static str)> {
     match code {
         ProblemCode::MethodNotAllowed => Some(("Allow", "Allow")),
+        ProblemCode::Unauthorized => Some(("WWW-Authenticate", "WwwAuthenticate")),
         ProblemCode::StoreUnavailable => Some(("Retry-After", "RetryAfter")),
         _ => None,
     }
@@ -179,6 +180,10 @@ pub(super) fn headers() -> Value {
             "schema": {"type": "string"},
         },
         "Allow": {"description": "The methods that the path takes.", "schema": {"type": "string"}},
+        "WwwAuthenticate": {
+            "description": "`Bearer`. Missing where API Gateway answered itself.",
+            "schema": {"type": "string"},
+        },
         "RetryAfter": {
             "description": "After how many seconds to ask again.",
             "schema": {"type": "integer", "minimum": 0},

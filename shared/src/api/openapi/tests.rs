@@ -4,9 +4,9 @@ use jsonschema::Validator;
 
 use super::agreement::agree;
 use super::*;
-use crate::api::events::EventsRequest;
+use crate::api::events::{EventsRequest, Rejection};
 use crate::api::ranking::RankingRequest;
-use crate::api::{ProblemCode, RecommendationRequest};
+use crate::api::{EventType, FaultCode, ProblemCode, RecommendationRequest};
 
 const COMMITTED: &str = include_str!("../../../../docs/openapi.json");
 
@@ -120,6 +120,24 @@ fn descriptions_are_for_readers_of_the_document() {
         assert!(!description.is_empty());
         assert!(!description.contains("::") && !description.contains("[`"), "code is named: {description}");
     }
+}
+
+/// The document's lists come from the types, so that a code that somebody left out of its `ALL` shows here.
+#[test]
+fn every_list_of_codes_is_complete() {
+    let document = document(Access::Keys);
+    let assert_lists = |name: &str, all: Vec<Value>| {
+        let listed = document["components"]["schemas"][name]["enum"].as_array().unwrap();
+        assert_eq!(
+            BTreeSet::from_iter(listed.iter().map(Value::to_string)),
+            all.iter().map(Value::to_string).collect()
+        );
+        assert_eq!(listed.len(), all.len(), "{name}");
+    };
+    assert_lists("ProblemCode", ProblemCode::ALL.map(|code| json!(code)).into());
+    assert_lists("FaultCode", FaultCode::ALL.map(|code| json!(code)).into());
+    assert_lists("Rejection", Rejection::ALL.map(|code| json!(code)).into());
+    assert_lists("EventType", EventType::ALL.map(|kind| json!(kind)).into());
 }
 
 /// No route can have the one problem that is left out: there is no such route.
