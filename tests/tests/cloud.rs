@@ -8,7 +8,7 @@ use shared::config::TableSettings;
 
 use tests::{Emulator, Moto, Reply, binaries, model_dir, root};
 
-use crate::answers::{answer, receipt, shown, text};
+use crate::answers::{answer, shown, text};
 use crate::events;
 use crate::store::store_at;
 
@@ -101,8 +101,8 @@ fn what_is_sent_is_folded_answered_shown_and_erased() -> Result<()> {
     assert_eq!(failures(&update_profiles, &stream("events")?)?, [""; 0]);
 
     let known = answer(&sent(&mut recommend, "recommend/known-person")?);
-    receipt(&known, "function", None, 3, 0);
-    assert_eq!(known["receipt"]["profile"], "both", "{known}");
+    let counted = json!({"used": 3, "unknown": 0});
+    assert_eq!((&known["receipt"]["history"], &known["receipt"]["profile"]), (&counted, &json!("both")));
     let person = shown(&sent(&mut users, "users/show")?);
     assert_eq!(person["history"].as_array().map(Vec::len), Some(2), "{person}");
     let held = shown(&sent(&mut users, "users/events")?);

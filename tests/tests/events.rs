@@ -67,6 +67,7 @@ const NOT_HTTP: [&str; 2] = ["authorize", "update-profiles"];
 pub(crate) const CASES: &[Case] = &[
     Case { name: "health/health", check: |reply| alive(reply) },
     Case { name: "health/ready", check: |reply| ready(reply) },
+    Case { name: "health/openapi", check: |reply| document(reply) },
     Case { name: "health/unknown-route", check: |reply| drop(problem(reply, 404, "not_found")) },
     Case { name: "recommend/history", check: |reply| from_the_history(reply) },
     Case { name: "recommend/base64-body", check: |reply| from_the_history(reply) },
@@ -419,6 +420,12 @@ fn alive(reply: &Reply) {
     assert_eq!((reply.status, reply.media_type()), (200, "application/json"), "{reply:?}");
     assert_eq!(reply.json()["status"], "alive", "{reply:?}");
     assert!(!text(&reply.json()["version"]).is_empty(), "{reply:?}");
+}
+
+fn document(reply: &Reply) {
+    let document = shown(reply);
+    assert!(text(&document["openapi"]).starts_with("3.1"), "{reply:?}");
+    assert!(document["paths"]["/v1/recommendations"]["post"].is_object(), "{reply:?}");
 }
 
 fn ready(reply: &Reply) {

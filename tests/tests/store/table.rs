@@ -47,7 +47,7 @@ pub(crate) async fn holds_items_as_documented(server: Server) {
         items[1],
         json!({"pk": {"S": "USER#ada"}, "sk": {"S": "PROFILE#local"}, "revision": {"S": revision},
             "changed_at": {"S": time},
-            "profile": {"S": format!(r#"{{"i":[["alien","play",null,"{time}","e1"]]}}"#)}})
+            "profile": {"S": r#"{"i":[["alien","play",null,1767225600000,"e1"]]}"#}})
     );
 
     store.erase(&user("ada"), at(60)).await.unwrap();
