@@ -104,7 +104,7 @@ fn of_problems(codes: &[ProblemCode], schemas: &mut Schemas) -> Value {
     }
     let by_gateway =
         GATEWAY_ANSWERS.iter().find(|(status, _)| codes.iter().any(|code| code.status() == *status));
-    // Without a key nobody gets as far as a path that API Gateway does not know: of 404 the operations have none.
+    // The gateway's own 404 is for paths that it does not know: no operation is one of these.
     if let Some((_, message)) = by_gateway.filter(|_| !codes.contains(&ProblemCode::UnknownItem)) {
         response["content"]["application/json"] = gateway_content(message, schemas);
     }
