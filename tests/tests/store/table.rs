@@ -67,10 +67,16 @@ pub(crate) async fn events_that_expired_are_not_shown(server: Server) {
     let also_expired = event("e3", days_ago(3));
     let outcomes = store.put(&[expired.clone(), kept_still.clone(), also_expired]).await;
     assert_eq!(puts(outcomes), [Put::Accepted; 3]);
-    assert_eq!(server.call("Scan", json!({}))["Count"], 3, "the server drops them later");
+    // The server drops expired items when it comes to it: moto never, Amazon's own within seconds or days.
+    let held = server.call("Scan", json!({}))["Count"].clone();
+    assert!((1..=3).contains(&held.as_u64().unwrap()), "{held}");
     let page = store.events(&user("ada"), None, 1).await.unwrap();
     assert_eq!((page.events, page.more), (vec![kept_still], false));
-    assert_eq!(puts(store.put(&[expired]).await), [Put::Duplicate]);
+    let again = puts(store.put(&[expired]).await);
+    assert!(
+        [[Put::Duplicate], [Put::Accepted]].contains(&[again[0]]),
+        "held still, or dropped by now: {again:?}"
+    );
 }
 
 pub(crate) async fn what_cannot_be_read_is_erased_all_the_same(server: Server) {
