@@ -116,7 +116,7 @@ fn list(path: &Path) -> Result<()> {
     let mut table = output::table();
     table.set_header(["id", "scopes", "made", "valid until", "note"]);
     for key in ring.keys() {
-        let until = key.expires_at.map_or_else(|| "revoked".to_owned(), day);
+        let until = key.expires_at.map_or_else(|| "no end".to_owned(), day);
         let expired = if key.has_expired(now) { " (expired)" } else { "" };
         table.add_row([
             key.id.to_string(),

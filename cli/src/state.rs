@@ -76,7 +76,9 @@ impl State {
                     fs::create_dir_all(folder)
                         .with_context(|| format!("{} can't be made", folder.display()))?;
                 }
-                let store = Embedded::open(path)?;
+                let store = Embedded::open(path).map_err(|error| {
+                    anyhow!("{error}; --store file:PATH takes another file, --store none goes without")
+                })?;
                 Ok(Self { file: Some(store.clone()), ..Self::of(Arc::new(store), choice) })
             }
             Choice::DynamoDb(table) => {

@@ -17,7 +17,7 @@ use shared::api::UserId;
 use shared::api::history::Time;
 use shared::store::table::{EVENT, EventItem, SORT_KEY};
 use shared::store::{self, Event, Folding, StoreError};
-use shared::telemetry;
+use shared::telemetry::{self, Dependency};
 
 /// How many people's folds run at a time: each is a few calls that wait for the table.
 const AT_A_TIME: usize = 16;
@@ -48,7 +48,8 @@ pub async fn handle(event: StreamEvent, store: &Arc<dyn Folding>) -> DynamoDbEve
     let mut folded = events;
     for (sequence_numbers, error) in folds.into_iter().filter_map(Result::err) {
         folded -= sequence_numbers.len();
-        tracing::warn!(records = sequence_numbers.len(), %error, "a fold has to be tried again");
+        let failure = format_args!("{error}; {} records have to come again", sequence_numbers.len());
+        telemetry::failed(Dependency::Store, "fold", &failure);
         fail(&mut response, sequence_numbers);
     }
     let failed = response.batch_item_failures.len();
