@@ -11,6 +11,7 @@ pub mod error;
 pub mod folder;
 pub mod manifest;
 mod map;
+pub mod matmul;
 pub mod serving;
 pub mod tensors;
 pub mod topk;
