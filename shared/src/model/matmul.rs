@@ -43,7 +43,7 @@ impl<'a> View<'a> {
         Self { values, row_stride: 1, column_stride: columns }
     }
 
-    fn from_row(self, row: usize) -> Self {
+    fn below(self, row: usize) -> Self {
         Self { values: &self.values[row * self.row_stride..], ..self }
     }
 }
@@ -82,7 +82,7 @@ pub fn multiply(
         let pass = Pass {
             shape: (m, n, depth),
             a,
-            b: b.from_row(start),
+            b: b.below(start),
             c: &mut *c,
             c_stride,
             accumulate: accumulate || start > 0,
