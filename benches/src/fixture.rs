@@ -7,7 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shared::catalogue::CatalogueColumns;
+use shared::model::als::ITEM_FACTORS;
 use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
+use shared::model::tensors::TensorData;
 use shared::model::write::{NewArtifact, WriteOptions};
 use tempfile::TempDir;
 
@@ -45,7 +47,8 @@ pub(crate) fn artifact() -> Result<TempDir> {
     };
     let catalogue = catalogue().map_err(|error| anyhow!("the catalogue is not valid: {error}"))?;
     let item_factors = random_values(ITEMS * FACTORS, SEED);
-    let artifact = NewArtifact { config, catalogue, item_factors: &item_factors };
+    let weights = vec![TensorData::new(ITEM_FACTORS, &[ITEMS, FACTORS], &item_factors)];
+    let artifact = NewArtifact { config, catalogue, weights };
     artifact.write(folder.path(), WriteOptions { serving: true, sign: None })?;
     Ok(folder)
 }

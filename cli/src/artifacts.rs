@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array2};
 use ndarray_npy::ReadNpyError;
 use serde_json::json;
+use shared::model::als::ITEM_FACTORS;
 use shared::model::artifact::{CATALOGUE, MODEL, SERVING, SIGNATURE};
 use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
-use shared::model::tensors::TensorFile;
+use shared::model::tensors::{TensorData, TensorFile};
 use shared::model::write::{self, NewArtifact, WriteOptions};
 use shared::model::{Artifact, verify as full};
 use training::data::{self, ReadOptions};
@@ -78,9 +79,10 @@ pub(crate) fn import(options: &ImportOptions) -> Result<()> {
     };
     let catalogue = fit::catalogue(&items, &popularity).map_err(anyhow::Error::msg)?;
     let matrix = factors.as_standard_layout();
-    let item_factors = matrix.as_slice().context("the factors are too large to lie in one piece")?;
+    let values = matrix.as_slice().context("the factors are too large to lie in one piece")?;
+    let weights = vec![TensorData::new(ITEM_FACTORS, &[rows, columns], values)];
     let write = WriteOptions { serving: true, sign: options.sign.as_deref() };
-    NewArtifact { config, catalogue, item_factors }.write(&options.out, write)?;
+    NewArtifact { config, catalogue, weights }.write(&options.out, write)?;
     println!("{} holds {rows} items of {columns} factors", options.out.display());
     if options.popularity.is_none() {
         println!("no --popularity: whoever has no history gets the items in the order of the file");
@@ -133,7 +135,6 @@ pub(crate) fn inspect(options: &InspectOptions) -> Result<()> {
 
 fn print_facts(artifact: &Artifact, folder: &Path) {
     let Artifact { config, manifest, catalogue, .. } = artifact;
-    let Kind::Als(als) = &config.kind;
     let mut table = output::table();
     let mut fact = |name: &str, value: String| {
         table.add_row([name.to_owned(), value]);
@@ -141,13 +142,15 @@ fn print_facts(artifact: &Artifact, folder: &Path) {
     fact("name", format!("{} {}", config.name, config.version));
     fact(
         "kind",
-        format!(
-            "{}: {} factors, λ {}, α₀ {}",
-            config.kind.name(),
-            als.factors,
-            als.regularization,
-            als.alpha0
-        ),
+        match &config.kind {
+            Kind::Als(als) => {
+                format!("als: {} factors, λ {}, α₀ {}", als.factors, als.regularization, als.alpha0)
+            }
+            Kind::Sasrec(sasrec) => format!(
+                "sasrec: {} dimensions, {} positions, {} blocks, {} heads, {} in the feed-forward network",
+                sasrec.dimensions, sasrec.length, sasrec.blocks, sasrec.heads, sasrec.feed_forward
+            ),
+        },
     );
     if let Some(training) = &config.training {
         let simulated = if training.simulated { ", simulated" } else { "" };

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use shared::catalogue::CatalogueColumns;
 use shared::config::{ConfigError, source_date_epoch};
 use shared::model::ArtifactError;
+use shared::model::als::ITEM_FACTORS;
 use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig, Training};
+use shared::model::tensors::TensorData;
 use shared::model::write::{NewArtifact, WriteOptions};
 
 use crate::als::{self, AlsSettings, Interactions, Progress};
@@ -83,7 +85,9 @@ pub fn als(
         }),
         metrics: [("loss".to_owned(), trained.losses.last().copied().unwrap_or_default())].into(),
     };
-    NewArtifact { config, catalogue, item_factors: &trained.item_factors }.write(folder, options)?;
+    let shape = [data.items.len(), settings.factors];
+    let weights = vec![TensorData::new(ITEM_FACTORS, &shape, &trained.item_factors)];
+    NewArtifact { config, catalogue, weights }.write(folder, options)?;
     Ok(trained.losses)
 }
 

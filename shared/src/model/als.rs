@@ -11,9 +11,9 @@
 use super::cholesky::{Cholesky, Symmetric};
 use super::config::AlsConfig;
 use super::error::ArtifactError;
+use super::items::ItemMatrix;
 use super::serving::{self, Serving};
 use super::tensors::{Tensor, TensorFile};
-use super::topk::{self, Items, Layout};
 use super::{Attraction, Recommender, Scored, Taste};
 use crate::catalogue::{Row, RowSet};
 
@@ -25,14 +25,24 @@ pub const ITEM_FACTORS: &str = "item_factors";
 pub struct Als {
     regularization: f64,
     alpha0: f64,
-    factors: Tensor<f32, 2>,
-    derived: Derived,
+    items: ItemMatrix,
+    gram: Gram,
 }
 
+/// VᵀV, rows padded to [`serving::gram_stride`].
 #[derive(Debug)]
-enum Derived {
-    Mapped(Serving),
-    Computed { gram: Vec<f64> },
+enum Gram {
+    Mapped(Tensor<f64, 2>),
+    Computed(Vec<f64>),
+}
+
+impl Gram {
+    fn as_slice(&self) -> &[f64] {
+        match self {
+            Self::Mapped(gram) => gram.as_slice(),
+            Self::Computed(gram) => gram,
+        }
+    }
 }
 
 impl Als {
@@ -48,29 +58,19 @@ impl Als {
     ) -> Result<Self, ArtifactError> {
         weights.expect_only(&[ITEM_FACTORS])?;
         let factors = weights.tensor(ITEM_FACTORS, [Some(items), Some(config.factors)])?;
-        let derived = match serving {
-            Some(serving) => Derived::Mapped(serving),
-            None => Derived::Computed { gram: serving::gram(factors.as_slice(), config.factors) },
+        let (blocks, gram) = serving.map_or((None, None), |serving| (Some(serving.blocks), serving.gram));
+        let gram = match gram {
+            Some(gram) => Gram::Mapped(gram),
+            None => Gram::Computed(serving::gram(factors.as_slice(), config.factors)),
         };
-        Ok(Self { regularization: config.regularization, alpha0: config.alpha0, factors, derived })
-    }
-
-    fn items(&self) -> Items<'_> {
-        let [rows, factors] = self.factors.shape();
-        let layout = match &self.derived {
-            Derived::Mapped(serving) => Layout::Blocked(serving.blocks()),
-            Derived::Computed { .. } => Layout::RowMajor(self.factors.as_slice()),
-        };
-        Items { layout, factors, rows }
+        let items = ItemMatrix::new(factors, blocks);
+        Ok(Self { regularization: config.regularization, alpha0: config.alpha0, items, gram })
     }
 
     /// A for a history.
     fn system(&self, history: &[Attraction]) -> Symmetric {
-        let [items, factors] = self.factors.shape();
-        let gram = match &self.derived {
-            Derived::Mapped(serving) => serving.gram(),
-            Derived::Computed { gram } => gram.as_slice(),
-        };
+        let [items, factors] = self.items.shape();
+        let gram = self.gram.as_slice();
         let stride = serving::gram_stride(factors);
         let mut a = Symmetric::from_fn(factors, |i, j| self.alpha0 * gram[i * stride + j]);
         let weight: f64 = history.iter().map(|item| f64::from(item.weight)).sum();
@@ -87,7 +87,7 @@ impl Recommender for Als {
             return None;
         }
         let system = self.system(history).factor()?;
-        let mut query = vec![0.0_f64; self.factors.shape()[1]];
+        let mut query = vec![0.0_f64; self.items.shape()[1]];
         for item in history {
             let weighted = self.item_vector(item.row).iter().map(|v| f64::from(item.weight) * f64::from(*v));
             query.iter_mut().zip(weighted).for_each(|(q, v)| *q += v);
@@ -98,13 +98,11 @@ impl Recommender for Als {
     }
 
     fn similar(&self, row: Row, k: usize, excluded: &RowSet) -> Vec<Scored> {
-        topk::top_k_by_cosine(self.items(), self.item_vector(row), k, excluded)
+        self.items.similar(row, k, excluded)
     }
 
     fn item_vector(&self, row: Row) -> &[f32] {
-        let [_, factors] = self.factors.shape();
-        let start = row as usize * factors;
-        self.factors.as_slice().get(start..start + factors).unwrap_or_default()
+        self.items.vector(row)
     }
 }
 
@@ -118,15 +116,15 @@ struct AlsTaste<'a> {
 
 impl Taste for AlsTaste<'_> {
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored> {
-        topk::top_k(self.model.items(), &self.query, k, excluded)
+        self.model.items.top_k(&self.query, k, excluded)
     }
 
     fn score(&self, row: Row) -> f32 {
-        topk::score(&self.query, self.model.item_vector(row))
+        self.model.items.score(&self.query, row)
     }
 
     fn scores(&self) -> Vec<f32> {
-        topk::scores(self.model.items(), &self.query)
+        self.model.items.scores(&self.query)
     }
 
     fn contributions(&self, row: Row) -> Vec<f32> {

@@ -83,13 +83,20 @@ impl Artifact {
         let catalogue = Catalogue::new(&folder.tensors(CATALOGUE)?)?;
         let weights = folder.tensors(MODEL)?;
         let has_serving = manifest.files.contains_key(SERVING);
-        let Kind::Als(als) = &config.kind;
         let serving = if has_serving {
-            Some(Serving::new(&folder.tensors(SERVING)?, catalogue.len(), als.factors)?)
+            Some(Serving::new(&folder.tensors(SERVING)?, catalogue.len(), &config.kind)?)
         } else {
             None
         };
-        let recommender = Box::new(Als::new(als, &weights, catalogue.len(), serving)?);
+        let recommender: Box<dyn Recommender> = match &config.kind {
+            Kind::Als(als) => Box::new(Als::new(als, &weights, catalogue.len(), serving)?),
+            Kind::Sasrec(_) => {
+                return Err(ArtifactError::file(
+                    weights.name(),
+                    "a sequence model: this build can't answer from it",
+                ));
+            }
+        };
         Ok(Self { config, manifest, catalogue, recommender, has_serving })
     }
 

@@ -1,8 +1,9 @@
-//! `serving.safetensors`: what is derived from item factors so that answers come sooner, never other answers.
+//! `serving.safetensors`: what is derived from the item vectors so that answers come sooner, never other answers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::config::Kind;
 use super::error::ArtifactError;
 use super::tensors::{self, Tensor, TensorData, TensorFile};
 use super::topk::{self, BLOCK};
@@ -21,8 +22,10 @@ const INT8_RESIDUAL: &str = "item_int8_residual";
 /// The mapped derived tensors.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    blocks: Tensor<f32, 3>,
-    gram: Tensor<f64, 2>,
+    /// Items in blocks: `[⌈items / 64⌉, factors, 64]`.
+    pub blocks: Tensor<f32, 3>,
+    /// VᵀV, `[factors, gram_stride(factors)]`, where the kind of model needs it.
+    pub gram: Option<Tensor<f64, 2>>,
 }
 
 /// Length of a row of the stored Gram matrix: `factors` and the zeros that fill a cache line.
@@ -36,8 +39,12 @@ impl Serving {
     ///
     /// # Errors
     /// When a tensor is missing or has another type or shape than catalogue and configuration say.
-    pub fn new(file: &TensorFile, items: usize, factors: usize) -> Result<Self, ArtifactError> {
-        file.expect_only(&[BLOCKS, GRAM, INT8, INT8_SCALE, INT8_RESIDUAL])?;
+    pub fn new(file: &TensorFile, items: usize, kind: &Kind) -> Result<Self, ArtifactError> {
+        let mut known = vec![BLOCKS, INT8, INT8_SCALE, INT8_RESIDUAL];
+        known.extend(kind.needs_gram().then_some(GRAM));
+        file.expect_only(&known)?;
+        let factors = kind.factors();
+        let gram = || file.tensor(GRAM, [Some(factors), Some(gram_stride(factors))]);
         let blocks = items.div_ceil(BLOCK);
         let quads = factors.div_ceil(QUAD);
         file.tensor::<i8, 4>(INT8, [Some(blocks), Some(quads), Some(BLOCK), Some(QUAD)])?;
@@ -45,20 +52,8 @@ impl Serving {
         file.tensor::<f32, 2>(INT8_RESIDUAL, [Some(blocks), Some(BLOCK)])?;
         Ok(Self {
             blocks: file.tensor(BLOCKS, [Some(blocks), Some(factors), Some(BLOCK)])?,
-            gram: file.tensor(GRAM, [Some(factors), Some(gram_stride(factors))])?,
+            gram: kind.needs_gram().then(gram).transpose()?,
         })
-    }
-
-    /// Items in blocks: `[⌈items / 64⌉, factors, 64]`.
-    #[must_use]
-    pub fn blocks(&self) -> &[f32] {
-        self.blocks.as_slice()
-    }
-
-    /// VᵀV, `[factors, gram_stride(factors)]`.
-    #[must_use]
-    pub fn gram(&self) -> &[f64] {
-        self.gram.as_slice()
     }
 }
 
@@ -82,21 +77,21 @@ pub fn gram(matrix: &[f32], factors: usize) -> Vec<f64> {
     gram
 }
 
-/// Derives and writes `serving.safetensors` from row-major factors `[items, factors]`.
+/// Derives and writes `serving.safetensors` from the item matrix of a model of this kind: row-major `[items, factors]`.
 ///
 /// # Errors
 /// What the writer says.
-pub fn write(out: &mut impl Write, matrix: &[f32], factors: usize) -> io::Result<()> {
+pub fn write(out: &mut impl Write, matrix: &[f32], kind: &Kind) -> io::Result<()> {
     let metadata = BTreeMap::from([("format", "marquee-serving-1".into())]);
-    tensors::write(out, &metadata, Derived::of(matrix, factors).tensors())
+    tensors::write(out, &metadata, Derived::of(matrix, kind).tensors())
 }
 
-/// Checks that the derived tensors are those of the factors `[items, factors]`, by deriving them again.
+/// Checks that the derived tensors are those of the item matrix `[items, factors]`, by deriving them again.
 ///
 /// # Errors
 /// Names the file and the tensor.
-pub fn verify(file: &TensorFile, matrix: &[f32], factors: usize) -> Result<(), ArtifactError> {
-    for tensor in Derived::of(matrix, factors).tensors() {
+pub fn verify(file: &TensorFile, matrix: &[f32], kind: &Kind) -> Result<(), ArtifactError> {
+    for tensor in Derived::of(matrix, kind).tensors() {
         if file.tensor_bytes(tensor.name()) != Some(tensor.bytes()) {
             let detail =
                 "not derived from the weights of model.safetensors; `marquee optimize` derives it anew";
@@ -111,8 +106,8 @@ struct Derived {
     factors: usize,
     /// `[⌈items / 64⌉, factors, 64]`
     blocks: Vec<f32>,
-    /// `[factors, gram_stride(factors)]`
-    gram: Vec<f64>,
+    /// `[factors, gram_stride(factors)]`, where the kind of model needs it
+    gram: Option<Vec<f64>>,
     /// `[⌈items / 64⌉, ⌈factors / 4⌉, 64, 4]`: what one integer dot product takes lies together.
     int8: Vec<i8>,
     /// `[⌈items / 64⌉, 64]`
@@ -122,13 +117,14 @@ struct Derived {
 }
 
 impl Derived {
-    fn of(matrix: &[f32], factors: usize) -> Self {
+    fn of(matrix: &[f32], kind: &Kind) -> Self {
+        let factors = kind.factors();
         let blocks = (matrix.len() / factors).div_ceil(BLOCK);
         let quads = factors.div_ceil(QUAD);
         let mut derived = Self {
             factors,
             blocks: vec![0.0; blocks * factors * BLOCK],
-            gram: gram(matrix, factors),
+            gram: kind.needs_gram().then(|| gram(matrix, factors)),
             int8: vec![0; blocks * quads * BLOCK * QUAD],
             scales: vec![0.0; blocks * BLOCK],
             residuals: vec![0.0; blocks * BLOCK],
@@ -150,13 +146,15 @@ impl Derived {
     fn tensors(&self) -> Vec<TensorData<'_>> {
         let blocks = self.scales.len() / BLOCK;
         let quads = self.factors.div_ceil(QUAD);
-        vec![
+        let gram_shape = [self.factors, gram_stride(self.factors)];
+        let gram = self.gram.as_ref().map(|gram| TensorData::new(GRAM, &gram_shape, gram));
+        let items = [
             TensorData::new(BLOCKS, &[blocks, self.factors, BLOCK], &self.blocks),
-            TensorData::new(GRAM, &[self.factors, gram_stride(self.factors)], &self.gram),
             TensorData::new(INT8, &[blocks, quads, BLOCK, QUAD], &self.int8),
             TensorData::new(INT8_SCALE, &[blocks, BLOCK], &self.scales),
             TensorData::new(INT8_RESIDUAL, &[blocks, BLOCK], &self.residuals),
-        ]
+        ];
+        items.into_iter().chain(gram).collect()
     }
 }
 

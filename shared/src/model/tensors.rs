@@ -1,6 +1,7 @@
 //! The safetensors container (<https://github.com/huggingface/safetensors#format>): a checked reader over a map, and
 //! a writer whose tensors are 64-byte aligned.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -177,31 +178,52 @@ impl TensorFile {
         tensor: &str,
         shape: [Option<usize>; D],
     ) -> Result<Tensor<T, D>, ArtifactError> {
+        let (view, found) = self.checked(tensor, &shape)?;
+        let mut lengths = [0; D];
+        lengths.copy_from_slice(found);
+        Ok(Tensor { view, shape: lengths })
+    }
+
+    /// The elements, row-major, of a tensor of exactly this type and shape.
+    ///
+    /// # Errors
+    /// As [`TensorFile::tensor`].
+    pub fn elements<T: Element>(&self, tensor: &str, shape: &[usize]) -> Result<Tensor<T, 1>, ArtifactError> {
+        let wanted: Vec<_> = shape.iter().copied().map(Some).collect();
+        let (view, found) = self.checked(tensor, &wanted)?;
+        Ok(Tensor { view, shape: [found.iter().product()] })
+    }
+
+    /// The view and the shape of a tensor that is as it must be.
+    fn checked<T: Element>(
+        &self,
+        tensor: &str,
+        shape: &[Option<usize>],
+    ) -> Result<(View<T>, &[usize]), ArtifactError> {
         let fault = |detail: String| ArtifactError::tensor(&self.name, tensor, detail);
         let info = self.find(tensor).ok_or_else(|| fault("missing".into()))?;
         if info.dtype != T::DTYPE {
             return Err(fault(format!("expected {:?}, found {:?}", T::DTYPE, info.dtype)));
         }
-        let found: Option<[usize; D]> = info.shape.as_slice().try_into().ok();
-        let fits =
-            |found: &[usize; D]| shape.iter().zip(found).all(|(want, have)| want.is_none_or(|w| w == *have));
-        let Some(found) = found.filter(fits) else {
+        let found = info.shape.as_slice();
+        let fits = shape.iter().zip(found).all(|(want, have)| want.is_none_or(|w| w == *have));
+        if found.len() != shape.len() || !fits {
             let wanted: Vec<_> = shape.iter().map(|n| n.map_or("any".into(), |n| n.to_string())).collect();
-            return Err(fault(format!("expected shape [{}], found {:?}", wanted.join(", "), info.shape)));
-        };
+            return Err(fault(format!("expected shape [{}], found {found:?}", wanted.join(", "))));
+        }
         let start = self.data_start + info.data_offsets.0;
         let view = self.map.view(start, found.iter().product());
         let view =
             view.ok_or_else(|| fault(format!("not aligned to the {} bytes of its type", align_of::<T>())))?;
-        Ok(Tensor { view, shape: found })
+        Ok((view, found))
     }
 
     /// That the file holds these tensors and no others.
     ///
     /// # Errors
     /// Names the first tensor that is too many.
-    pub fn expect_only(&self, known: &[&str]) -> Result<(), ArtifactError> {
-        match self.names().find(|name| !known.contains(name)) {
+    pub fn expect_only<S: AsRef<str>>(&self, known: &[S]) -> Result<(), ArtifactError> {
+        match self.names().find(|name| known.iter().all(|known| known.as_ref() != *name)) {
             Some(unknown) => Err(ArtifactError::tensor(&self.name, unknown, "not a tensor of this format")),
             None => Ok(()),
         }
@@ -232,7 +254,7 @@ impl<T: Element, const D: usize> Tensor<T, D> {
 /// What is to be written under one name: bytes of a type and shape.
 #[derive(Debug)]
 pub struct TensorData<'a> {
-    name: &'static str,
+    name: Cow<'a, str>,
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: &'a [u8],
@@ -240,21 +262,28 @@ pub struct TensorData<'a> {
 
 impl<'a> TensorData<'a> {
     /// A tensor of `elements`, row-major; their number is the product of `shape`.
-    pub fn new<T: Element>(name: &'static str, shape: &[usize], elements: &'a [T]) -> Self {
+    pub fn new<T: Element>(name: impl Into<Cow<'a, str>>, shape: &[usize], elements: &'a [T]) -> Self {
+        let name = name.into();
         debug_assert_eq!(shape.iter().product::<usize>(), elements.len(), "{name}");
         Self { name, dtype: T::DTYPE, shape: shape.to_vec(), bytes: bytemuck::cast_slice(elements) }
     }
 
     /// The tensor's name.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tensor's bytes.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The tensor's elements; `None` when they are of another type.
+    #[must_use]
+    pub fn elements<T: Element>(&self) -> Option<&'a [T]> {
+        if self.dtype == T::DTYPE { bytemuck::try_cast_slice(self.bytes).ok() } else { None }
     }
 }
 
@@ -268,7 +297,7 @@ pub fn write(
     metadata: &BTreeMap<&str, String>,
     mut tensors: Vec<TensorData<'_>>,
 ) -> io::Result<()> {
-    tensors.sort_by_key(|t| (std::cmp::Reverse(t.dtype.bitsize()), t.name));
+    tensors.sort_by(|a, b| b.dtype.bitsize().cmp(&a.dtype.bitsize()).then_with(|| a.name.cmp(&b.name)));
     let mut header = String::from("{\"__metadata__\":");
     header.push_str(&serde_json::to_string(metadata)?);
     let mut start = 0;

@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use super::als::ITEM_FACTORS;
 use super::artifact::{Artifact, CATALOGUE, EXCHANGES, MODEL, SERVING, SIGNATURE};
-use super::config::Kind;
 use super::error::ArtifactError;
 use super::folder::Folder;
 use super::manifest::{self, FileDigest};
@@ -56,17 +54,20 @@ fn verify_in(folder: &Folder, artifact: &Artifact, public_key: Option<&Path>) ->
 }
 
 fn verify_numbers(folder: &Folder, artifact: &Artifact) -> Result<(), ArtifactError> {
-    let Kind::Als(als) = &artifact.config.kind;
-    let shape = [Some(artifact.catalogue.len()), Some(als.factors)];
+    let kind = &artifact.config.kind;
     let weights = folder.tensors(MODEL)?;
-    let matrix = weights.tensor::<f32, 2>(ITEM_FACTORS, shape)?;
-    if let Some(place) = matrix.as_slice().iter().position(|v| !v.is_finite()) {
-        let (row, column) = (place / als.factors, place % als.factors);
-        let detail = format_args!("row {row}, column {column} is not finite");
-        return Err(ArtifactError::tensor(weights.name(), ITEM_FACTORS, detail));
-    }
-    if artifact.has_serving() {
-        serving::verify(&folder.tensors(SERVING)?, matrix.as_slice(), als.factors)?;
+    for (name, shape) in kind.tensors(artifact.catalogue.len()) {
+        let values = weights.elements::<f32>(&name, &shape)?;
+        if let Some(place) = values.as_slice().iter().position(|v| !v.is_finite()) {
+            let detail = match *shape {
+                [_, columns] => format!("row {}, column {} is not finite", place / columns, place % columns),
+                _ => format!("number {place} is not finite"),
+            };
+            return Err(ArtifactError::tensor(weights.name(), name, detail));
+        }
+        if artifact.has_serving() && name == kind.item_matrix() {
+            serving::verify(&folder.tensors(SERVING)?, values.as_slice(), kind)?;
+        }
     }
     Ok(())
 }

@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::als::ITEM_FACTORS;
 use super::artifact::{Artifact, CATALOGUE, CONFIG, MANIFEST, MODEL, SERVING, SIGNATURE};
-use super::config::{Kind, ModelConfig};
+use super::config::ModelConfig;
 use super::error::ArtifactError;
 use super::folder::Folder;
 use super::manifest::{self, Manifest};
@@ -21,8 +20,8 @@ pub struct NewArtifact<'a> {
     pub config: ModelConfig,
     /// Its items.
     pub catalogue: CatalogueColumns,
-    /// Item factors, row-major `[items, factors]`.
-    pub item_factors: &'a [f32],
+    /// Its weights: the tensors that [`Kind::tensors`](super::config::Kind::tensors) names, in any order.
+    pub weights: Vec<TensorData<'a>>,
 }
 
 /// Options of writing.
@@ -40,18 +39,15 @@ impl NewArtifact<'_> {
     /// # Errors
     /// When a file can't be written, or what was written would not verify; `folder` is then as it was.
     pub fn write(mut self, folder: &Path, options: WriteOptions<'_>) -> Result<(), ArtifactError> {
-        let Kind::Als(als) = &self.config.kind;
-        let factors = als.factors;
-        let items = self.item_factors.len().checked_div(factors).unwrap_or_default();
+        let kind = &self.config.kind;
         let staging = Staging::beside(folder)?;
-        staging.file(MODEL, |out| {
-            let metadata = [("format", "marquee-als-1".into())].into();
-            tensors::write(
-                out,
-                &metadata,
-                vec![TensorData::new(ITEM_FACTORS, &[items, factors], self.item_factors)],
-            )
+        let named = self.weights.iter().find(|tensor| tensor.name() == kind.item_matrix());
+        let matrix = named.and_then(TensorData::elements::<f32>).ok_or_else(|| {
+            let file = folder.join(MODEL);
+            ArtifactError::tensor(file.display(), kind.item_matrix(), "missing, or not F32")
         })?;
+        let metadata = [("format", format!("marquee-{}-1", kind.name()))].into();
+        staging.file(MODEL, |out| tensors::write(out, &metadata, self.weights))?;
         staging.file(CATALOGUE, |out| self.catalogue.write(out))?;
         if self.config.version.is_empty() {
             let digest = manifest::FileDigest::of(&Folder::open(&staging.path)?, MODEL)?;
@@ -59,7 +55,7 @@ impl NewArtifact<'_> {
         }
         staging.file(CONFIG, |out| write_json(out, &self.config))?;
         if options.serving {
-            staging.file(SERVING, |out| serving::write(out, self.item_factors, factors))?;
+            staging.file(SERVING, |out| serving::write(out, matrix, &self.config.kind))?;
         }
         staging.finish(options, folder)
     }
@@ -72,16 +68,15 @@ impl NewArtifact<'_> {
 pub fn optimize(path: &Path, sign: Option<&Path>) -> Result<(), ArtifactError> {
     verify::verify(path, None)?;
     let (artifact, folder) = Artifact::with_folder(path)?;
-    let Kind::Als(als) = &artifact.config.kind;
-    let weights = folder.tensors(MODEL)?;
-    let matrix =
-        weights.tensor::<f32, 2>(ITEM_FACTORS, [Some(artifact.catalogue.len()), Some(als.factors)])?;
+    let kind = &artifact.config.kind;
+    let shape = [artifact.catalogue.len(), kind.factors()];
+    let matrix = folder.tensors(MODEL)?.elements::<f32>(kind.item_matrix(), &shape)?;
     let staging = Staging::beside(path)?;
     for name in manifest::DIGESTED {
         let mut source = folder.file(name)?;
         staging.file(name, |out| io::copy(&mut source, out).map(|_| ()))?;
     }
-    staging.file(SERVING, |out| serving::write(out, matrix.as_slice(), als.factors))?;
+    staging.file(SERVING, |out| serving::write(out, matrix.as_slice(), kind))?;
     staging.finish(WriteOptions { serving: true, sign }, path)
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::catalogue::CatalogueColumns;
+use crate::model::als::ITEM_FACTORS;
 use crate::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
+use crate::model::tensors::TensorData;
 use crate::model::write::{NewArtifact, WriteOptions};
 
 /// Words that name the items of [`artifact`], in row order.
@@ -59,7 +61,8 @@ pub fn write_artifact(folder: &Path, items: &[&str], factors: usize, factor: imp
         training: None,
         metrics: Default::default(),
     };
-    let artifact = NewArtifact { config, catalogue, item_factors: &matrix };
+    let weights = vec![TensorData::new(ITEM_FACTORS, &[items.len(), factors], &matrix)];
+    let artifact = NewArtifact { config, catalogue, weights };
     let written = artifact.write(folder, WriteOptions { serving: true, sign: None });
     written.expect("the artifact is valid");
 }
