@@ -6,6 +6,7 @@ mod data;
 mod evaluate;
 mod numbers;
 mod recommend;
+mod sasrec;
 mod serve;
 mod train;
 mod trainer;

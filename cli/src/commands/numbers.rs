@@ -12,6 +12,12 @@ pub(super) fn zero_or_more(text: &str) -> Result<f64, String> {
     number(text).filter(|n| *n >= 0.0).ok_or_else(|| "expected a number, 0 or more".into())
 }
 
+/// 0 to 1, and not 1.
+pub(super) fn share_below_one(text: &str) -> Result<f64, String> {
+    let share = number(text).filter(|n| (0.0..1.0).contains(n));
+    share.ok_or_else(|| "expected a number from 0 to below 1".into())
+}
+
 fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|n: &f64| n.is_finite())
 }
