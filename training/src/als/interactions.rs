@@ -82,4 +82,10 @@ impl Interactions {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// How many users each item has.
+    #[must_use]
+    pub fn popularity(&self) -> Vec<u32> {
+        (0..self.by_item.rows()).map(|item| self.by_item.row(item).0.len() as u32).collect()
+    }
 }
