@@ -93,7 +93,8 @@ fn numbers<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     }
 }
 
-/// The numbers of a tensor on the CPU.
+/// A copy of the numbers of a tensor.
+#[cfg(test)]
 fn copied(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }

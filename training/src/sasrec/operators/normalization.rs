@@ -122,8 +122,8 @@ fn sum(d: usize, term: impl Fn(usize) -> f32) -> f32 {
     let mut sums = [0.0_f32; 16];
     let whole = d / 16 * 16;
     for start in (0..whole).step_by(16) {
-        for lane in 0..16 {
-            sums[lane] += term(start + lane);
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += term(start + lane);
         }
     }
     for i in whole..d {
