@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use shared::model::config::EventWeights;
 use shared::model::write::WriteOptions;
 use training::data::{Dataset, ReadOptions};
-use training::fit::{Job, Naming, Progress, Trainer};
+use training::fit::{Job, Naming, Progress, Report, Trainer};
 use training::histories::{Histories, Selection};
 use training::{data, demo};
 
@@ -59,9 +59,20 @@ pub(crate) fn read(options: &DataOptions) -> Result<(Dataset, Histories)> {
 pub(crate) fn train(trainer: &Trainer, job: &Job<'_>) -> Result<()> {
     let started = Instant::now();
     let bar = bar(trainer);
-    let report = |progress: Progress| {
-        bar.set_position(progress.epoch as u64);
-        bar.set_message(figures(progress));
+    let report = |report: Report| match report {
+        Report::Note(note) => bar.suspend(|| eprintln!("{note}")),
+        Report::Step { epoch, done, of, loss } => {
+            bar.set_message(format!("step {done}/{of} of epoch {epoch}, loss {loss:.4}"));
+        }
+        Report::Epoch(progress) => {
+            bar.set_position(progress.epoch as u64);
+            bar.set_message(figures(progress));
+            if progress.validation_ndcg.is_some() {
+                bar.suspend(|| {
+                    eprintln!("epoch {}, {:.0} s: {}", progress.epoch, progress.seconds, figures(progress))
+                });
+            }
+        }
     };
     let last = trainer.fit(job, report);
     bar.finish_and_clear();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use training::sasrec::{Processor, Settings};
 
 use super::numbers::{above_zero, at_least_one, share_below_one};
 
@@ -21,6 +22,9 @@ pub(crate) struct SasrecOptions {
     /// Blocks of self-attention, one after the other
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
     blocks: Option<usize>,
+    /// Numbers between the two layers of a feed-forward network [default: as many as dimensions]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    feed_forward: Option<usize>,
     /// Attention heads a block; they divide the dimensions
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
     heads: Option<usize>,
@@ -48,6 +52,33 @@ pub(crate) struct SasrecOptions {
     /// What computes: cpu, or cuda:N for a GPU
     #[arg(long, help_heading = HEADING, default_value = "cpu")]
     device: DeviceChoice,
+}
+
+impl SasrecOptions {
+    pub(super) fn settings(&self, seed: u64, epochs: Option<usize>) -> Settings {
+        let default = Settings::default();
+        Settings {
+            dimensions: self.dimensions.unwrap_or(default.dimensions),
+            length: self.length.unwrap_or(default.length),
+            blocks: self.blocks.unwrap_or(default.blocks),
+            heads: self.heads.unwrap_or(default.heads),
+            feed_forward: self.feed_forward,
+            dropout: self.dropout.unwrap_or(default.dropout),
+            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            batch: self.batch,
+            epochs: epochs.unwrap_or(default.epochs),
+            patience: self.patience.unwrap_or(default.patience),
+            negatives: self.sampled_negatives,
+            calibration: default.calibration,
+            seed,
+            device: match self.device {
+                DeviceChoice::Cpu => Processor::Cpu,
+                DeviceChoice::Cuda(number) => Processor::Cuda(number),
+            },
+            checkpoint: self.checkpoint.clone(),
+            resume: self.resume,
+        }
+    }
 }
 
 /// What computes.

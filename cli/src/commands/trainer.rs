@@ -5,15 +5,19 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Error, ValueEnum};
 use training::als::AlsSettings;
 use training::fit::Trainer;
+use training::sasrec::Settings;
 
 use super::als::{self, AlsOptions};
 use super::numbers::at_least_one;
+use super::sasrec::{self, SasrecOptions};
 
 /// A kind of model to train. Options that are for one alone stand under its heading in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModelKind {
     /// Implicit alternating least squares
     Als,
+    /// A self-attentive sequence model
+    Sasrec,
 }
 
 impl ModelKind {
@@ -21,12 +25,14 @@ impl ModelKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Als => "als",
+            Self::Sasrec => "sasrec",
         }
     }
 
     pub(super) const fn heading(self) -> &'static str {
         match self {
             Self::Als => als::HEADING,
+            Self::Sasrec => sasrec::HEADING,
         }
     }
 }
@@ -40,7 +46,11 @@ pub(crate) struct TrainerOptions {
     #[arg(
         long,
         value_parser = at_least_one,
-        help = format!("Passes over the data [default: {} for als]", AlsSettings::default().epochs)
+        help = format!(
+            "Passes over the data [default: {} for als, {} for sasrec]",
+            AlsSettings::default().epochs,
+            Settings::default().epochs
+        )
     )]
     epochs: Option<usize>,
     /// Threads to train with [default: one per core]
@@ -48,6 +58,8 @@ pub(crate) struct TrainerOptions {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     als: AlsOptions,
+    #[command(flatten)]
+    sasrec: SasrecOptions,
 }
 
 impl TrainerOptions {
@@ -55,6 +67,7 @@ impl TrainerOptions {
     pub(crate) fn trainer(&self, kind: ModelKind) -> Trainer {
         match kind {
             ModelKind::Als => Trainer::Als(self.als.settings(self.seed, self.epochs)),
+            ModelKind::Sasrec => Trainer::Sasrec(self.sasrec.settings(self.seed, self.epochs)),
         }
     }
 }

@@ -7,13 +7,13 @@ use shared::model::config::{AlsConfig, Kind};
 use shared::model::tensors::TensorData;
 use shared::model::write::NewArtifact;
 
-use super::{FitError, Job, Progress};
+use super::{FitError, Job, Progress, Report};
 use crate::als::{self, AlsSettings, Interactions, Solver};
 
 pub(super) fn fit(
     settings: &AlsSettings,
     job: &Job<'_>,
-    mut report: impl FnMut(Progress),
+    mut report: impl FnMut(Report),
 ) -> Result<Progress, FitError> {
     let started = Instant::now();
     let catalogue = job.catalogue()?;
@@ -26,7 +26,7 @@ pub(super) fn fit(
             validation_ndcg: None,
             seconds: started.elapsed().as_secs_f64(),
         };
-        report(last);
+        report(Report::Epoch(last));
     });
     if trained.item_factors.iter().any(|v| !v.is_finite()) {
         return Err(

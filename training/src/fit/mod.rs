@@ -1,6 +1,7 @@
 //! From data to an artifact.
 
 mod als;
+mod sasrec;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use shared::model::write::WriteOptions;
 use crate::als::AlsSettings;
 use crate::data::Dataset;
 use crate::histories::Histories;
+use crate::sasrec::{Settings, TrainError};
 
 /// Why no artifact came of the data.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub enum FitError {
         /// Why.
         detail: String,
     },
+    /// A sequence model can't be trained.
+    #[error(transparent)]
+    Sasrec(TrainError),
     /// A setting can't be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -73,11 +78,33 @@ pub struct Progress {
     pub seconds: f64,
 }
 
+/// What there is to tell while a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// A sentence.
+    Note(String),
+    /// A step of an epoch was taken.
+    Step {
+        /// Which epoch, from 1.
+        epoch: usize,
+        /// Its steps that were taken.
+        done: usize,
+        /// Its steps.
+        of: usize,
+        /// Its mean loss so far.
+        loss: f64,
+    },
+    /// An epoch ended.
+    Epoch(Progress),
+}
+
 /// A kind of model to train, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trainer {
     /// Implicit alternating least squares.
     Als(AlsSettings),
+    /// A self-attentive sequence model.
+    Sasrec(Settings),
 }
 
 impl Trainer {
@@ -86,6 +113,7 @@ impl Trainer {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Als(_) => "als",
+            Self::Sasrec(_) => "sasrec",
         }
     }
 
@@ -94,6 +122,7 @@ impl Trainer {
     pub const fn epochs(&self) -> usize {
         match self {
             Self::Als(settings) => settings.epochs,
+            Self::Sasrec(settings) => settings.epochs,
         }
     }
 
@@ -102,6 +131,12 @@ impl Trainer {
     pub fn size(&self) -> String {
         match self {
             Self::Als(settings) => format!("{} factors", settings.factors),
+            Self::Sasrec(settings) => {
+                format!(
+                    "{} blocks of {} dimensions over {} items",
+                    settings.blocks, settings.dimensions, settings.length
+                )
+            }
         }
     }
 
@@ -110,21 +145,23 @@ impl Trainer {
     pub fn settings(&self) -> Vec<(String, String)> {
         let settings = match self {
             Self::Als(settings) => als::listed(settings),
+            Self::Sasrec(settings) => sasrec::listed(settings),
         };
         settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Trains and writes the artifact; `report` is called after each epoch. Returns how it stood after the epoch whose
+    /// Trains and writes the artifact; `report` hears how it goes. Returns how it stood after the epoch whose
     /// weights were written.
     ///
     /// # Errors
     /// When there is nothing to train on, training diverges, or the artifact can't be written.
-    pub fn fit(&self, job: &Job<'_>, report: impl FnMut(Progress)) -> Result<Progress, FitError> {
+    pub fn fit(&self, job: &Job<'_>, report: impl FnMut(Report)) -> Result<Progress, FitError> {
         if job.histories.interactions() == 0 {
             return Err(job.fault("no interaction to train on"));
         }
         match self {
             Self::Als(settings) => als::fit(settings, job, report),
+            Self::Sasrec(settings) => sasrec::fit(settings, job, report),
         }
     }
 }

@@ -156,7 +156,11 @@ const fn norm_epsilon() -> f64 {
 }
 
 impl SasrecConfig {
-    fn check(&self) -> Result<(), String> {
+    /// That the hyperparameters make a model.
+    ///
+    /// # Errors
+    /// One sentence on what is wrong.
+    pub fn check(&self) -> Result<(), String> {
         within("dimensions", self.dimensions, FACTORS_LIMIT)?;
         within("length", self.length, HISTORY_LIMIT)?;
         within("blocks", self.blocks, BLOCKS_LIMIT)?;

@@ -23,6 +23,7 @@ use shared::model::sasrec::network::{Affine, Batch, Operators};
 
 use dropout::Dropout;
 pub use sampled::{SampledLoss, calibration};
+pub(super) use softmax_loss::PARTIALS;
 pub use softmax_loss::softmax_loss;
 
 /// The operators of one training step.

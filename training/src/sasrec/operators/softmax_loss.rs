@@ -15,7 +15,7 @@ use super::linear::add_to;
 use super::{gradient, numbers};
 
 /// Partial gradients of the items: as many threads can work at once, whatever their number the sums are the same.
-const PARTIALS: usize = 8;
+pub(crate) const PARTIALS: usize = 8;
 
 /// The mean cross-entropy of `targets`, one a row of `hidden` `[T, d]`, against all `items` `[items, d]`; `rows` of
 /// logits are held at a time and thread.
