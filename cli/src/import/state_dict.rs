@@ -133,9 +133,8 @@ impl Names {
 
     /// The numbers of one of our tensors.
     fn values(self, file: &TensorFile, name: &str, shape: &[usize], source: &str) -> Result<Vec<f32>> {
-        let (rows, columns) = match *shape {
-            [rows, columns] => (rows, columns),
-            _ => return Ok(file.elements::<f32>(source, shape)?.as_slice().to_vec()),
+        let [rows, columns] = *shape else {
+            return Ok(file.elements::<f32>(source, shape)?.as_slice().to_vec());
         };
         if [ITEM_EMBEDDINGS, POSITION_EMBEDDINGS].contains(&name) {
             let padding = self.padding_rows();
