@@ -12,7 +12,7 @@ use shared::model::{Artifact, manifest};
 use training::als::AlsSettings;
 use training::data::{self, Dataset, ReadOptions};
 use training::demo;
-use training::fit::Naming;
+use training::fit::{Job, Naming, Trainer};
 use training::histories::{Histories, Selection};
 
 use crate::train;
@@ -52,7 +52,8 @@ fn train_into(folder: &Path, data: &Dataset, name: &str, simulated: bool) -> Res
     let histories = Histories::of(data, &EventWeights::default(), Selection::default());
     let naming = Naming { name: name.to_owned(), version: String::new(), simulated };
     let write = WriteOptions { serving: true, sign: None };
-    train::train(data, &histories, &AlsSettings::default(), naming, folder, write)
+    let job = Job { data, histories: &histories, naming, folder, write };
+    train::train(&Trainer::Als(AlsSettings::default()), &job)
 }
 
 /// Whether a model is there that this build opens; one it doesn't is said so and made again.

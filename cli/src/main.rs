@@ -17,12 +17,10 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use commands::{Cli, Command, DataCommand};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     if let Err(error) = shared::telemetry::start(cli.command.audience()) {
         return fail(&error.into());
     }

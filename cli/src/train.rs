@@ -7,9 +7,8 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::model::config::EventWeights;
 use shared::model::write::WriteOptions;
-use training::als::{AlsSettings, Progress};
 use training::data::{Dataset, ReadOptions};
-use training::fit::{self, Naming};
+use training::fit::{Job, Naming, Progress, Trainer};
 use training::histories::{Histories, Selection};
 use training::{data, demo};
 
@@ -23,10 +22,9 @@ pub(crate) fn run(options: &TrainOptions) -> Result<()> {
         simulated: options.data.demo,
     };
     let write = WriteOptions { serving: true, sign: options.sign.as_deref() };
-    let settings = options.trainer.als();
-    with_threads(options.trainer.threads, || {
-        train(&data, &histories, &settings, naming, &options.out, write)
-    })??;
+    let trainer = options.trainer.trainer(options.model);
+    let job = Job { data: &data, histories: &histories, naming, folder: &options.out, write };
+    with_threads(options.trainer.threads, || train(&trainer, &job))??;
     println!("{} holds the model; `marquee serve --model {0}` serves it", options.out.display());
     Ok(())
 }
@@ -57,31 +55,31 @@ pub(crate) fn read(options: &DataOptions) -> Result<(Dataset, Histories)> {
     Ok((data, histories))
 }
 
-/// Trains and writes an artifact behind a progress bar.
-pub(crate) fn train(
-    data: &Dataset,
-    histories: &Histories,
-    settings: &AlsSettings,
-    naming: Naming,
-    out: &Path,
-    write: WriteOptions<'_>,
-) -> Result<()> {
+/// Trains a model of any kind and writes its artifact, behind a progress bar.
+pub(crate) fn train(trainer: &Trainer, job: &Job<'_>) -> Result<()> {
     let started = Instant::now();
-    let bar = bar(settings.epochs as u64);
+    let bar = bar(trainer);
     let report = |progress: Progress| {
         bar.set_position(progress.epoch as u64);
-        bar.set_message(format!("loss {:.5}", progress.loss));
+        bar.set_message(figures(progress));
     };
-    let losses = fit::als(data, histories, settings, naming, out, write, report)?;
+    let last = trainer.fit(job, report);
     bar.finish_and_clear();
+    let last = last?;
     eprintln!(
-        "trained als with {} factors in {} epochs: {:.2} s, loss {:.5}",
-        settings.factors,
-        settings.epochs,
+        "trained {} with {} in {} epochs: {:.2} s, {}",
+        trainer.name(),
+        trainer.size(),
+        last.epoch,
         started.elapsed().as_secs_f64(),
-        losses.last().copied().unwrap_or_default()
+        figures(last)
     );
     Ok(())
+}
+
+fn figures(progress: Progress) -> String {
+    let validation = progress.validation_ndcg.map(|ndcg| format!(", validation NDCG@10 {ndcg:.4}"));
+    format!("loss {:.5}{}", progress.loss, validation.unwrap_or_default())
 }
 
 /// Runs `work` on so many threads, one a core when none are asked for.
@@ -90,9 +88,11 @@ pub(crate) fn with_threads<T: Send>(threads: Option<usize>, work: impl FnOnce() 
     Ok(pool.context("no threads to train with")?.install(work))
 }
 
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("training {bar:30} epoch {pos}/{len} {msg} {elapsed}");
-    let bar = ProgressBar::new(length);
+fn bar(trainer: &Trainer) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "training {prefix} {bar:30} epoch {pos}/{len} {msg} {elapsed}, {eta} left",
+    );
+    let bar = ProgressBar::new(trainer.epochs() as u64).with_prefix(trainer.name());
     match style {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -161,6 +161,16 @@ fn als_finds_more_than_popularity(evaluation: &Value) {
     };
     let (als, popularity) = (hit_rate("als"), hit_rate("popularity"));
     assert!(als > popularity, "als {als}, popularity {popularity}: {evaluation}");
+    let compared = &evaluation["differences"][0];
+    assert_eq!(
+        (text(&compared["model"]), text(&compared["baseline"])),
+        ("als", "popularity"),
+        "{evaluation}"
+    );
+    let found = &compared["metrics"]["hr@10"];
+    let difference = found["difference"].as_f64().unwrap_or_else(|| panic!("no difference: {evaluation}"));
+    assert!((difference - (als - popularity)).abs() < 1e-9, "{evaluation}");
+    assert!(found["interval"][0].as_f64().is_some_and(|low| low > 0.0), "it may be chance: {evaluation}");
 }
 
 /// Asks the command and the service for the same person, and compares.

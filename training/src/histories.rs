@@ -41,6 +41,14 @@ impl Histories {
     pub fn interactions(&self) -> usize {
         self.by_user.iter().map(Vec::len).sum()
     }
+
+    /// How many users have each item.
+    #[must_use]
+    pub fn popularity(&self) -> Vec<u32> {
+        let mut popularity = vec![0; self.items];
+        self.by_user.iter().flatten().for_each(|(item, _)| popularity[*item as usize] += 1);
+        popularity
+    }
 }
 
 /// The type that a source's name for it means, whatever its case; an unknown name counts as a `like`.
@@ -102,8 +110,10 @@ mod tests {
         ]);
         let all = Histories::of(&data, &EventWeights::default(), Selection::default());
         assert_eq!(all.by_user, [vec![(2, 1.0), (0, 1.0), (1, 1.0)]]);
+        assert_eq!((all.interactions(), all.popularity()), (3, vec![1, 1, 1]));
         let liked = Histories::of(&data, &EventWeights::default(), Selection { min_rating: Some(3.0) });
         assert_eq!(liked.by_user, [vec![(1, 1.0), (0, 1.0)]]);
+        assert_eq!(liked.popularity(), [1, 1, 0]);
     }
 
     #[test]

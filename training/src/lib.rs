@@ -7,3 +7,4 @@ pub mod evaluate;
 pub mod fit;
 pub mod histories;
 pub mod report;
+pub mod sasrec;

@@ -1,20 +1,22 @@
 //! Offline evaluation: how well does a model find what people did next?
 //!
 //! A model is scored as it is served: it is written as an artifact, opened, and asked with each user's history. Ties
-//! are counted against it: an item as good as the one sought ranks before it.
+//! are counted against it: an item as good as the one sought ranks before it. All models are asked about the same users,
+//! so they are compared user by user.
 
 mod bootstrap;
+mod metrics;
 mod protocol;
 mod rankers;
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-pub use bootstrap::Interval;
+pub use bootstrap::{Interval, MetricDifference};
 pub use protocol::{Case, Protocol, Split, leave_last_out, ncf, strong};
-pub use rankers::{AlsRanker, Popularity, Ranker};
+pub use rankers::{ArtifactRanker, Popularity, Ranker};
 
 /// What an evaluation found.
 #[derive(Clone, Debug, Serialize)]
@@ -29,13 +31,27 @@ pub struct Evaluation {
     pub users: usize,
     /// The cut-off of the main metrics.
     pub k: usize,
-    /// Each model's figures, by name.
-    pub models: BTreeMap<String, ModelResult>,
+    /// Each model's figures, in the order they were asked; in JSON an object with the names as keys, in that order.
+    #[serde(serialize_with = "by_name")]
+    pub models: Vec<ModelResult>,
+    /// Every model against the last, the baseline; then each two of the others, the later less the earlier.
+    pub differences: Vec<Difference>,
+}
+
+impl Evaluation {
+    /// The figures of the model of this name.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&ModelResult> {
+        self.models.iter().find(|model| model.name == name)
+    }
 }
 
 /// One model's figures: means over users.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelResult {
+    /// The model's name.
+    #[serde(skip)]
+    pub name: String,
     /// Metric to mean.
     #[serde(flatten)]
     pub metrics: BTreeMap<String, f64>,
@@ -44,6 +60,32 @@ pub struct ModelResult {
     /// What each user was asked and answered, for plots.
     #[serde(skip)]
     pub cases: Vec<CaseResult>,
+    /// Metric to its value for each user, in the order of the cases; what differences are taken of.
+    #[serde(skip)]
+    pub by_user: BTreeMap<String, Vec<f64>>,
+}
+
+/// One model against another, metric by metric.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    /// The name of the model that is compared.
+    pub model: String,
+    /// The name of the one that it is compared with.
+    pub baseline: String,
+    /// Metric to how much more the model has of it. Coverage is one figure of the whole and is not compared.
+    pub metrics: BTreeMap<String, MetricDifference>,
+}
+
+impl Difference {
+    /// One result less another over the same cases.
+    #[must_use]
+    pub fn of(model: &ModelResult, baseline: &ModelResult) -> Self {
+        let metrics = model.by_user.par_iter().filter_map(|(name, values)| {
+            let others = baseline.by_user.get(name)?;
+            Some((name.clone(), bootstrap::difference(values, others)))
+        });
+        Self { model: model.name.clone(), baseline: baseline.name.clone(), metrics: metrics.collect() }
+    }
 }
 
 /// One user's outcome.
@@ -57,10 +99,11 @@ pub struct CaseResult {
     pub rank: usize,
 }
 
-/// Evaluates models on the cases of a split.
+/// Evaluates models on the cases of a split. Names are distinct; the last model is the baseline that all others are
+/// compared with.
 #[must_use]
 pub fn evaluate(split: &Split, rankers: &[&dyn Ranker], k: usize, source: &str) -> Evaluation {
-    let results = rankers.iter().map(|ranker| (ranker.name().to_owned(), result(split, *ranker, k)));
+    let models: Vec<ModelResult> = rankers.iter().map(|ranker| result(split, *ranker, k)).collect();
     let candidates =
         split.cases.first().and_then(|case| case.candidates.as_ref()).map_or(split.items, Vec::len);
     Evaluation {
@@ -69,41 +112,46 @@ pub fn evaluate(split: &Split, rankers: &[&dyn Ranker], k: usize, source: &str) 
         candidates,
         users: split.cases.len(),
         k,
-        models: results.collect(),
+        differences: differences(&models),
+        models,
     }
+}
+
+fn differences(models: &[ModelResult]) -> Vec<Difference> {
+    let Some((baseline, models)) = models.split_last() else { return Vec::new() };
+    let to_baseline = models.iter().map(|model| Difference::of(model, baseline));
+    let to_earlier = models
+        .iter()
+        .enumerate()
+        .flat_map(|(place, later)| models[..place].iter().map(move |earlier| Difference::of(later, earlier)));
+    to_baseline.chain(to_earlier).collect()
 }
 
 fn result(split: &Split, ranker: &dyn Ranker, k: usize) -> ModelResult {
     let outcomes: Vec<Outcome> = split.cases.par_iter().map(|case| outcome(split, ranker, case, k)).collect();
-    let mut metrics = BTreeMap::new();
-    let mut intervals = BTreeMap::new();
-    for (place, name) in metric_names(split.protocol, k).into_iter().enumerate() {
-        let values: Vec<f64> = outcomes.iter().map(|outcome| outcome.metrics[place]).collect();
-        metrics.insert(name.clone(), bootstrap::mean(&values));
-        intervals.insert(name, bootstrap::interval(&values));
-    }
+    let values = |place: usize| outcomes.iter().map(|outcome| outcome.metrics[place]).collect();
+    let names = metrics::names(split.protocol, k).into_iter().enumerate();
+    let by_user: BTreeMap<String, Vec<f64>> = names.map(|(place, name)| (name, values(place))).collect();
+    let mut metrics: BTreeMap<_, _> =
+        by_user.iter().map(|(name, values)| (name.clone(), bootstrap::mean(values))).collect();
+    let intervals = by_user.par_iter().map(|(name, values)| (name.clone(), bootstrap::interval(values)));
     if split.protocol != Protocol::Ncf {
         let mut shown = vec![false; split.items];
         outcomes.iter().flat_map(|outcome| &outcome.top).for_each(|item| shown[*item as usize] = true);
         let share = shown.iter().filter(|s| **s).count() as f64 / split.items.max(1) as f64;
         metrics.insert(format!("coverage@{k}"), share);
     }
-    ModelResult { metrics, intervals, cases: outcomes.into_iter().map(|outcome| outcome.case).collect() }
+    ModelResult {
+        name: ranker.name().to_owned(),
+        metrics,
+        intervals: intervals.collect(),
+        cases: outcomes.into_iter().map(|outcome| outcome.case).collect(),
+        by_user,
+    }
 }
 
-/// The names of what [`metrics`] computes, in its order.
-fn metric_names(protocol: Protocol, k: usize) -> Vec<String> {
-    match protocol {
-        Protocol::LeaveLastOut => vec![
-            format!("hr@{k}"),
-            format!("ndcg@{k}"),
-            "mrr".into(),
-            format!("hr@{k}_unmasked"),
-            format!("ndcg@{k}_unmasked"),
-        ],
-        Protocol::Ncf => vec![format!("hr@{k}"), format!("ndcg@{k}"), "mrr".into()],
-        Protocol::Strong => vec!["recall@20".into(), "recall@50".into(), "ndcg@100".into()],
-    }
+fn by_name<S: Serializer>(models: &[ModelResult], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(models.iter().map(|model| (&model.name, model)))
 }
 
 struct Outcome {
@@ -116,64 +164,21 @@ fn outcome(split: &Split, ranker: &dyn Ranker, case: &Case, k: usize) -> Outcome
     let scores = ranker.scores(&case.history);
     let mut masked = scores.clone();
     case.history.iter().for_each(|(item, _)| masked[*item as usize] = f32::NEG_INFINITY);
-    let ranks: Vec<usize> =
-        case.targets.iter().map(|target| rank(&masked, *target, case.candidates.as_deref())).collect();
-    let metrics = match split.protocol {
-        Protocol::LeaveLastOut => {
-            let unmasked = rank(&scores, case.targets[0], None);
-            vec![
-                hit(ranks[0], k),
-                gain(ranks[0], k),
-                reciprocal(ranks[0]),
-                hit(unmasked, k),
-                gain(unmasked, k),
-            ]
-        }
-        Protocol::Ncf => vec![hit(ranks[0], k), gain(ranks[0], k), reciprocal(ranks[0])],
-        Protocol::Strong => vec![recall(&ranks, 20), recall(&ranks, 50), ndcg(&ranks, 100)],
-    };
-    let case = CaseResult {
-        history: case.history.len(),
-        popularity_rank: split.popularity_rank[case.targets[0] as usize],
-        rank: ranks[0],
-    };
-    Outcome { metrics, top: top(&masked, k), case }
-}
-
-/// How many candidates rank before the target; one of its score does, for ties count against the model, and so does
-/// everything when its own score is not a number.
-fn rank(scores: &[f32], target: u32, candidates: Option<&[u32]>) -> usize {
-    let sought = scores[target as usize];
-    let before = |item: u32| item != target && (sought.is_nan() || scores[item as usize] >= sought);
-    match candidates {
-        Some(candidates) => candidates.iter().filter(|item| before(**item)).count(),
-        None => (0..scores.len() as u32).filter(|item| before(*item)).count(),
+    let ranks: Vec<usize> = case
+        .targets
+        .iter()
+        .map(|target| metrics::rank(&masked, *target, case.candidates.as_deref()))
+        .collect();
+    let unmasked = || metrics::rank(&scores, case.targets[0], None);
+    Outcome {
+        metrics: metrics::of(split.protocol, &ranks, unmasked, k),
+        top: top(&masked, k),
+        case: CaseResult {
+            history: case.history.len(),
+            popularity_rank: split.popularity_rank[case.targets[0] as usize],
+            rank: ranks[0],
+        },
     }
-}
-
-fn hit(rank: usize, k: usize) -> f64 {
-    f64::from(u8::from(rank < k))
-}
-
-/// NDCG of one relevant item.
-fn gain(rank: usize, k: usize) -> f64 {
-    if rank < k { 1.0 / (rank as f64 + 2.0).log2() } else { 0.0 }
-}
-
-fn reciprocal(rank: usize) -> f64 {
-    1.0 / (rank as f64 + 1.0)
-}
-
-/// The share of the targets among the first k, of as many as could be there (Liang et al. 2018).
-fn recall(ranks: &[usize], k: usize) -> f64 {
-    ranks.iter().filter(|rank| **rank < k).count() as f64 / ranks.len().min(k) as f64
-}
-
-/// NDCG of several relevant items (Liang et al. 2018).
-fn ndcg(ranks: &[usize], k: usize) -> f64 {
-    let found: f64 = ranks.iter().map(|rank| gain(*rank, k)).sum();
-    let best: f64 = (0..ranks.len().min(k)).map(|rank| gain(rank, k)).sum();
-    found / best
 }
 
 /// The k best items, equals by index.

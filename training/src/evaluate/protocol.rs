@@ -58,8 +58,7 @@ impl Split {
             return Err("no user has enough interactions to be tested on".into());
         }
         let items = training.items;
-        let mut popularity = vec![0; items];
-        training.by_user.iter().flatten().for_each(|(item, _)| popularity[*item as usize] += 1);
+        let popularity = training.popularity();
         let mut order: Vec<usize> = (0..items).collect();
         order.sort_by_key(|item| (Reverse(popularity[*item]), *item));
         let mut popularity_rank = vec![0; items];

@@ -7,17 +7,18 @@ pub trait Ranker: Sync {
     /// What tables call it.
     fn name(&self) -> &str;
 
-    /// The score of every item; larger is better. `history` holds items and weights, oldest first.
+    /// The score of every item; larger is better. `history` holds items and weights, oldest first: a
+    /// ranker may make something of the order.
     fn scores(&self, history: &[(u32, f32)]) -> Vec<f32>;
 }
 
-/// A model as it is served, from its artifact.
+/// A model of any kind as it is served, from its artifact; its name is the kind's.
 #[derive(Debug)]
-pub struct AlsRanker {
+pub struct ArtifactRanker {
     artifact: Artifact,
 }
 
-impl AlsRanker {
+impl ArtifactRanker {
     /// Ranks by an artifact whose rows are the items of the data.
     #[must_use]
     pub fn new(artifact: Artifact) -> Self {
@@ -25,7 +26,7 @@ impl AlsRanker {
     }
 }
 
-impl Ranker for AlsRanker {
+impl Ranker for ArtifactRanker {
     fn name(&self) -> &str {
         self.artifact.config.kind.name()
     }

@@ -6,7 +6,7 @@ use super::markup::Markup;
 use super::plots::{BOTTOM, Figure, largest, rate_axis};
 use super::svg::{Canvas, LEFT, RIGHT, Scale};
 use super::words::{decimals, grouped, short};
-use crate::evaluate::{CaseResult, Evaluation};
+use crate::evaluate::{CaseResult, Evaluation, ModelResult};
 
 /// Both ends count. The first is for users of whose history no item was left to ask with.
 const HISTORY_LENGTHS: [(usize, usize); 7] =
@@ -44,7 +44,7 @@ pub(super) fn by_history(evaluation: &Evaluation) -> Markup {
 
 /// The cases of one model: what was asked is the same for all.
 fn cases(evaluation: &Evaluation) -> &[CaseResult] {
-    evaluation.models.values().next().map_or(&[], |model| &model.cases)
+    evaluation.models.first().map_or(&[], |model| &model.cases)
 }
 
 /// Cases whose property lies in a range.
@@ -95,7 +95,7 @@ impl Breakdown<'_> {
         let k = evaluation.k;
         let rates =
             |cases: &[CaseResult]| self.groups.iter().map(|group| self.rate(cases, group, k)).collect();
-        let rates: Vec<Vec<Rate>> = evaluation.models.values().map(|model| rates(&model.cases)).collect();
+        let rates: Vec<Vec<Rate>> = evaluation.models.iter().map(|model| rates(&model.cases)).collect();
         let slot = (RIGHT - LEFT) / self.groups.len().max(1) as f64;
         let middle = |place: usize| LEFT + slot * (place as f64 + 0.5);
         let mut canvas = Canvas::default();
@@ -109,9 +109,9 @@ impl Breakdown<'_> {
         // Models stand side by side in the middle two thirds of a slot, so that their bars don't cover each other.
         let models = rates.len() as f64;
         let apart = (slot * 0.67 / models).min(10.0);
-        for (model, (name, rates)) in evaluation.models.keys().zip(&rates).enumerate() {
-            let offset = (model as f64 - (models - 1.0) / 2.0) * apart;
-            self.line(&mut canvas, (model, name), rates, &y, |place| middle(place) + offset);
+        for (place, (model, rates)) in evaluation.models.iter().zip(&rates).enumerate() {
+            let offset = (place as f64 - (models - 1.0) / 2.0) * apart;
+            self.line(&mut canvas, (place, &model.name), rates, &y, |place| middle(place) + offset);
         }
         let figure = Figure {
             id: self.id,
@@ -156,8 +156,9 @@ impl Breakdown<'_> {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        let model = |(name, rates): (&String, &Vec<Rate>)| format!("{name}: {}.", listed(rates));
-        evaluation.models.keys().zip(rates).map(model).collect::<Vec<_>>().join(" ")
+        let described =
+            |(model, rates): (&ModelResult, &Vec<Rate>)| format!("{}: {}.", model.name, listed(rates));
+        evaluation.models.iter().zip(rates).map(described).collect::<Vec<_>>().join(" ")
     }
 }
 

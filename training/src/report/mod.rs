@@ -1,6 +1,7 @@
 //! An evaluation as a page that explains itself: one HTML file that loads nothing and runs no script.
 
 mod breakdown;
+mod differences;
 mod markup;
 mod plots;
 mod svg;
@@ -11,9 +12,18 @@ use words::{decimals, family};
 
 use crate::evaluate::{Evaluation, Interval, ModelResult};
 
-/// The page. `settings` are names and values to list, in their order. The same input gives the same bytes.
+/// What it takes to train a model, or to ask all of them, again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What they are of: a model's name, say.
+    pub of: String,
+    /// Names and values.
+    pub values: Vec<(String, String)>,
+}
+
+/// The page. `settings` are listed in their order. The same input gives the same bytes.
 #[must_use]
-pub fn html(evaluation: &Evaluation, settings: &[(String, String)]) -> String {
+pub fn html(evaluation: &Evaluation, settings: &[Settings]) -> String {
     let title = format!("Evaluation on {}", evaluation.source);
     let head = [
         tag("meta", &[("charset", &"utf-8")], []),
@@ -23,11 +33,12 @@ pub fn html(evaluation: &Evaluation, settings: &[(String, String)]) -> String {
         style(include_str!("page.css")),
     ];
     let definitions =
-        section("Definitions and sources", words::definitions(evaluation.protocol, &columns(evaluation)));
+        section("Definitions and sources", words::definitions(evaluation, &columns(evaluation)));
     let parts = [
         header(evaluation, &title),
         settings_list(settings),
         results(evaluation),
+        differences::section(evaluation),
         plots(evaluation),
         definitions,
     ];
@@ -47,39 +58,65 @@ fn header(evaluation: &Evaluation, title: &str) -> Markup {
     tag("header", &[], parts)
 }
 
-fn settings_list(settings: &[(String, String)]) -> Markup {
-    if settings.is_empty() {
-        return Markup::default();
-    }
-    let entry = |(name, value): &(String, String)| {
+fn settings_list(settings: &[Settings]) -> Markup {
+    let value = |(name, value): &(String, String)| {
         tag("div", &[], [tag("dt", &[], [text(name)]), tag("dd", &[], [text(value)])])
     };
-    section("Settings", [tag("dl", &[("class", &"settings")], settings.iter().map(entry))])
+    let list = |settings: &Settings| {
+        let parts = [tag("h3", &[], [text(&settings.of)]), tag("dl", &[], settings.values.iter().map(value))];
+        tag("div", &[("class", &"settings")], parts)
+    };
+    let mut lists = settings.iter().filter(|settings| !settings.values.is_empty()).map(list).peekable();
+    if lists.peek().is_none() {
+        return Markup::default();
+    }
+    section("Settings", lists)
 }
 
 fn results(evaluation: &Evaluation) -> Markup {
     let columns = columns(evaluation);
+    let rows = evaluation.models.iter().map(|model| {
+        let cells = columns.iter().map(|column| cell(evaluation, model, column)).collect();
+        (text(&model.name), cells)
+    });
+    let note = "Below each figure is its 95% interval: users were drawn anew many times (percentile bootstrap, Efron \
+        1979).";
+    let (mark, more) = if evaluation.models.len() > 1 {
+        (
+            " Bold: the highest of its column.",
+            " All models are asked about the same users, so two models can differ although their intervals overlap: see the \
+             differences.",
+        )
+    } else {
+        ("", "")
+    };
+    let parts = [
+        table("results", "model", &columns, rows),
+        tag("p", &[("class", &"how")], [text(note), text(more), text(mark)]),
+    ];
+    section("Results", parts)
+}
+
+/// A table of figures, a row each of a heading and its cells.
+fn table(
+    label: &str,
+    corner: &str,
+    columns: &[&String],
+    rows: impl Iterator<Item = (Markup, Vec<Markup>)>,
+) -> Markup {
     let heads = columns.iter().map(|name| tag("th", &[("scope", &"col")], [text(name)]));
-    let heads = [tag("th", &[("scope", &"col")], [text("model")])].into_iter().chain(heads);
-    let rows = evaluation.models.iter().map(|(name, model)| {
-        let name = tag("th", &[("scope", &"row")], [text(name)]);
-        let cells = columns.iter().map(|column| cell(evaluation, model, column));
+    let heads = [tag("th", &[("scope", &"col")], [text(corner)])].into_iter().chain(heads);
+    let rows = rows.map(|(name, cells)| {
+        let name = tag("th", &[("scope", &"row")], [name]);
         tag("tr", &[], [name].into_iter().chain(cells))
     });
     let table = tag("table", &[], [tag("thead", &[], [tag("tr", &[], heads)]), tag("tbody", &[], rows)]);
-    let note = "Below each figure is its 95% interval: users were drawn anew many times (percentile bootstrap, Efron \
-        1979). All models are asked about the same users, so two models can differ although their intervals overlap.";
-    let mark = if evaluation.models.len() > 1 { " Bold: the highest of its column." } else { "" };
-    let parts = [
-        // Reachable by keyboard, because it scrolls where the screen is narrow.
-        tag(
-            "div",
-            &[("class", &"scroll"), ("role", &"region"), ("aria-label", &"results"), ("tabindex", &"0")],
-            [table],
-        ),
-        tag("p", &[("class", &"how")], [text(note), text(mark)]),
-    ];
-    section("Results", parts)
+    // Reachable by keyboard, because it scrolls where the screen is narrow.
+    tag(
+        "div",
+        &[("class", &"scroll"), ("role", &"region"), ("aria-label", &label), ("tabindex", &"0")],
+        [table],
+    )
 }
 
 fn cell(evaluation: &Evaluation, model: &ModelResult, column: &str) -> Markup {
@@ -93,7 +130,7 @@ fn cell(evaluation: &Evaluation, model: &ModelResult, column: &str) -> Markup {
 
 /// Whether no model has more and one has less.
 fn is_highest(evaluation: &Evaluation, column: &str, mean: f64) -> bool {
-    let others = || evaluation.models.values().filter_map(|model| finite(model.metrics.get(column)));
+    let others = || evaluation.models.iter().filter_map(|model| finite(model.metrics.get(column)));
     others().all(|other| other <= mean) && others().any(|other| other < mean)
 }
 
@@ -114,7 +151,7 @@ fn section(title: &str, content: impl IntoIterator<Item = Markup>) -> Markup {
 /// The names of all metrics: what is served first, then what is seen unmasked, then coverage; each kind together.
 fn columns(evaluation: &Evaluation) -> Vec<&String> {
     const FAMILIES: [&str; 4] = ["hr", "recall", "ndcg", "mrr"];
-    let mut names: Vec<&String> = evaluation.models.values().flat_map(|model| model.metrics.keys()).collect();
+    let mut names: Vec<&String> = evaluation.models.iter().flat_map(|model| model.metrics.keys()).collect();
     names.sort_by_cached_key(|name| {
         let place = FAMILIES.iter().position(|other| *other == family(name));
         let cutoff = name.split('@').nth(1).and_then(|cutoff| cutoff.parse::<usize>().ok());

@@ -4,7 +4,7 @@ use super::markup::{Markup, tag, text};
 use super::svg::{Canvas, LEFT, RIGHT, Scale, TOP, WIDTH, key, tick_label, ticks};
 use super::words::decimals;
 use super::{columns, finite, interval};
-use crate::evaluate::{CaseResult, Evaluation, Protocol};
+use crate::evaluate::{CaseResult, Evaluation, ModelResult, Protocol};
 
 /// The lower edge of the plotting area of the plots of rates.
 pub(super) const BOTTOM: f64 = 252.0;
@@ -32,10 +32,10 @@ impl Figure<'_> {
         } else {
             ""
         };
-        let entry = |(place, name): (usize, &String)| tag("li", &[], [key(place), text(name)]);
+        let entry = |(place, model): (usize, &ModelResult)| tag("li", &[], [key(place), text(&model.name)]);
         let parts = [
             tag("figcaption", &[], [text(&title)]),
-            tag("ul", &[("class", &"legend")], evaluation.models.keys().enumerate().map(entry)),
+            tag("ul", &[("class", &"legend")], evaluation.models.iter().enumerate().map(entry)),
             canvas.finish(self.id, self.height, &title, &self.description),
             tag(
                 "p",
@@ -60,10 +60,10 @@ pub(super) fn metrics(evaluation: &Evaluation) -> Markup {
         let top = band * row as f64;
         canvas.line("grid", (0.0, top), (WIDTH, top));
         canvas.text("name start", (0.0, top + 16.0), column);
-        for (place, (name, model)) in evaluation.models.iter().enumerate() {
+        for (place, model) in evaluation.models.iter().enumerate() {
             let Some(mean) = finite(model.metrics.get(*column)) else { continue };
             let y = top + NAME + ROW * (place as f64 + 0.4);
-            let mut hover = format!("{name}, {column}: {}", decimals(mean));
+            let mut hover = format!("{}, {column}: {}", model.name, decimals(mean));
             if let Some(ends) = interval(model, column) {
                 canvas.whisker(place, (scale.at(ends.0), y), (scale.at(ends.1), y));
                 hover += &format!(", 95% interval {} to {}", decimals(ends.0), decimals(ends.1));
@@ -84,8 +84,8 @@ pub(super) fn metrics(evaluation: &Evaluation) -> Markup {
 }
 
 fn metric_axis(canvas: &mut Canvas, evaluation: &Evaluation, bottom: f64) -> Scale {
-    let means = evaluation.models.values().flat_map(|model| model.metrics.values().copied());
-    let ends = evaluation.models.values().flat_map(|model| model.intervals.values().map(|ends| ends.1));
+    let means = evaluation.models.iter().flat_map(|model| model.metrics.values().copied());
+    let ends = evaluation.models.iter().flat_map(|model| model.intervals.values().map(|ends| ends.1));
     let steps = ticks(largest(means.chain(ends)));
     // Room for half a label at either end.
     let scale = Scale::linear((0.0, steps[steps.len() - 1]), (20.0, WIDTH - 20.0));
@@ -101,7 +101,7 @@ fn metric_axis(canvas: &mut Canvas, evaluation: &Evaluation, bottom: f64) -> Sca
 pub(super) fn by_list_length(evaluation: &Evaluation) -> Markup {
     let longest = evaluation.candidates.clamp(2, LONGEST_LIST);
     let rates: Vec<Vec<f64>> =
-        evaluation.models.values().map(|model| hit_rates(&model.cases, longest)).collect();
+        evaluation.models.iter().map(|model| hit_rates(&model.cases, longest)).collect();
     let mut canvas = Canvas::default();
     let y = rate_axis(&mut canvas, largest(rates.iter().flatten().copied()), "hit rate@k, share of users");
     let x = Scale::logarithmic((1.0, longest as f64), (LEFT + 8.0, RIGHT - 8.0));
@@ -114,21 +114,26 @@ pub(super) fn by_list_length(evaluation: &Evaluation) -> Markup {
         canvas.line("cutoff", (at, TOP), (at, BOTTOM));
     }
     canvas.text("label middle", ((LEFT + RIGHT) / 2.0, BOTTOM + 36.0), "k, items in the list (logarithmic)");
-    for (place, (name, rates)) in evaluation.models.keys().zip(&rates).enumerate() {
+    for (place, (model, rates)) in evaluation.models.iter().zip(&rates).enumerate() {
         let point = |k: usize| (x.at(k as f64), y.at(rates[k - 1]));
         canvas.curve(place, &(1..=longest).map(point).collect::<Vec<_>>());
         for k in &marked {
-            canvas.mark(place, point(*k), &format!("{name}: hit rate@{k} {}", decimals(rates[k - 1])));
+            canvas.mark(
+                place,
+                point(*k),
+                &format!("{}: hit rate@{k} {}", model.name, decimals(rates[k - 1])),
+            );
         }
     }
-    let ends = |(name, rates): (&String, &Vec<f64>)| {
+    let ends = |(model, rates): (&ModelResult, &Vec<f64>)| {
+        let name = &model.name;
         format!("{name}: {} at k = 1, {} at k = {longest}.", decimals(rates[0]), decimals(rates[longest - 1]))
     };
     let figure = Figure {
         id: "list-length",
         title: "Hit rate by length of the list",
         height: BOTTOM + 48.0,
-        description: evaluation.models.keys().zip(&rates).map(ends).collect::<Vec<_>>().join(" "),
+        description: evaluation.models.iter().zip(&rates).map(ends).collect::<Vec<_>>().join(" "),
         how_to_read: format!(
             "the height at k is the share of users whose sought item is among the first k. The dotted line is \
              k = {}.",

@@ -1,7 +1,5 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::evaluate::{CaseResult, Protocol};
+use crate::evaluate::{CaseResult, Difference, Protocol};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::LeaveLastOut, Protocol::Ncf, Protocol::Strong];
 
@@ -18,11 +16,18 @@ fn metric_names(protocol: Protocol) -> &'static [&'static str] {
 fn evaluation(protocol: Protocol, models: &[&str], users: usize, scale: f64) -> Evaluation {
     let case =
         |user: usize| CaseResult { history: user % 230 + 1, popularity_rank: user * 7, rank: user % 120 };
-    let result = |place: usize| {
+    let result = |place: usize, name: &str| {
         let value = scale / (place + 2) as f64;
         let names = metric_names(protocol);
         let intervals = names.iter().filter(|name| !name.starts_with("coverage"));
+        // Users find it more or less hard, whoever is asked.
+        let of_user = |user: usize| value * (user % 3) as f64;
         ModelResult {
+            name: name.to_owned(),
+            by_user: intervals
+                .clone()
+                .map(|name| ((*name).to_owned(), (0..users).map(of_user).collect()))
+                .collect(),
             metrics: names.iter().map(|name| ((*name).to_owned(), value)).collect(),
             intervals: intervals
                 .map(|name| ((*name).to_owned(), Interval(value * 0.9, value * 1.1)))
@@ -30,13 +35,14 @@ fn evaluation(protocol: Protocol, models: &[&str], users: usize, scale: f64) -> 
             cases: (0..users).map(case).collect(),
         }
     };
-    let models = models.iter().enumerate().map(|(place, name)| ((*name).to_owned(), result(place)));
-    let models: BTreeMap<_, _> = models.collect();
-    Evaluation { protocol, source: "ml-1m".into(), candidates: 100, users, k: 10, models }
+    let models: Vec<_> = models.iter().enumerate().map(|(place, name)| result(place, name)).collect();
+    let differences = models.iter().skip(1).map(|model| Difference::of(&models[0], model)).collect();
+    Evaluation { protocol, source: "ml-1m".into(), candidates: 100, users, k: 10, models, differences }
 }
 
-fn settings() -> Vec<(String, String)> {
-    vec![("factors".into(), "64".into()), ("file".into(), "a&b".into())]
+fn settings() -> Vec<Settings> {
+    let values = vec![("factors".into(), "64".into()), ("file".into(), "a&b".into())];
+    vec![Settings { of: "als".into(), values }]
 }
 
 /// Fails unless every element is closed in its turn and no text holds a stray `<`, `>` or `&`.
@@ -90,7 +96,8 @@ fn names_are_text_and_never_markup() {
     let hostile = "<script>\"'&\u{0}";
     let mut evaluation = evaluation(Protocol::LeaveLastOut, &[hostile], 5, 0.4);
     evaluation.source = hostile.into();
-    let page = html(&evaluation, &[(hostile.into(), hostile.into())]);
+    let page =
+        html(&evaluation, &[Settings { of: hostile.into(), values: vec![(hostile.into(), hostile.into())] }]);
     check(&page);
     assert!(!page.contains("<script") && !page.contains('\u{0}'));
     assert!(page.contains("&lt;script&gt;&quot;&#39;&amp;\u{fffd}"));
@@ -121,6 +128,35 @@ fn only_the_highest_of_a_column_is_marked() {
 }
 
 #[test]
+fn differences_that_are_more_than_chance_are_marked() {
+    let page = |models: &[&str], users, scale| html(&evaluation(Protocol::Ncf, models, users, scale), &[]);
+    let clear = page(&["als", "popularity"], 900, 0.4);
+    assert!(clear.contains(">als − popularity<"), "{clear}");
+    assert!(clear.contains("▲ +0.0667"), "a sixth of 0.4 for users of mean 1");
+    assert_eq!(clear.matches("class=\"higher\"").count(), 3);
+    assert_eq!(clear.matches("class=\"lower\"").count(), 0);
+    assert!(clear.contains("Koehn 2004, Statistical"));
+    let worse = page(&["als", "popularity"], 900, -0.4);
+    assert_eq!((worse.matches("class=\"lower\"").count(), worse.matches("▼ −0.0667").count()), (3, 3));
+    let equal = page(&["als", "popularity"], 900, 0.0);
+    assert!(equal.contains("+0.0000 to +0.0000"));
+    assert!(!equal.contains("class=\"higher\"") && !equal.contains("class=\"lower\""));
+}
+
+#[test]
+fn one_model_has_no_differences() {
+    let page = html(&evaluation(Protocol::Ncf, &["als"], 10, 0.4), &[]);
+    assert!(!page.contains("Differences") && !page.contains("Koehn"));
+}
+
+#[test]
+fn settings_stand_by_what_they_are_of() {
+    let none = Settings { of: "nothing".into(), values: Vec::new() };
+    let page = html(&evaluation(Protocol::Ncf, &["als"], 10, 0.4), &[settings().remove(0), none]);
+    assert!(page.contains("<h3>als</h3>") && !page.contains("<h3>nothing</h3>"));
+}
+
+#[test]
 fn metrics_stand_in_reading_order() {
     let evaluation = evaluation(Protocol::LeaveLastOut, &["als"], 1, 0.4);
     let expected = ["hr@10", "ndcg@10", "mrr", "hr@10_unmasked", "ndcg@10_unmasked", "coverage@10"];
@@ -147,7 +183,7 @@ fn ticks_are_round_and_reach_the_largest_value() {
 #[test]
 fn users_are_grouped_by_history_and_empty_groups_are_left_out() {
     let mut evaluation = evaluation(Protocol::LeaveLastOut, &["als"], 12, 0.4);
-    let cases = &mut evaluation.models.get_mut("als").unwrap().cases;
+    let cases = &mut evaluation.models[0].cases;
     for (user, case) in cases.iter_mut().enumerate() {
         case.history = if user < 10 { 10 } else { 500 };
         case.rank = if user < 5 { 0 } else { 50 };
@@ -162,7 +198,7 @@ fn users_are_grouped_by_history_and_empty_groups_are_left_out() {
 #[test]
 fn users_are_grouped_by_tenths_and_those_who_sought_one_item_stay_together() {
     let mut evaluation = evaluation(Protocol::LeaveLastOut, &["als"], 20, 0.4);
-    let cases = &mut evaluation.models.get_mut("als").unwrap().cases;
+    let cases = &mut evaluation.models[0].cases;
     cases.iter_mut().enumerate().for_each(|(user, case)| case.popularity_rank = user.max(4));
     let page = html(&evaluation, &[]);
     assert!(page.contains("als, 1: 1.0000, 95% interval 0.5655 to 1.0000, 5 users"));

@@ -85,15 +85,23 @@ const WILSON: (&str, &str) = (
     "https://doi.org/10.1080/01621459.1927.10502953",
 );
 
+const KOEHN: (&str, &str) = (
+    "Koehn 2004, Statistical Significance Tests for Machine Translation Evaluation, EMNLP",
+    "https://aclanthology.org/W04-3250/",
+);
+
 /// The definitions of the metrics in `columns`, and the sources.
-pub(super) fn definitions(protocol: Protocol, columns: &[&String]) -> [Markup; 2] {
+pub(super) fn definitions(evaluation: &Evaluation, columns: &[&String]) -> [Markup; 2] {
     let is_used = |own: &str| columns.iter().any(|name| family(name) == own);
     let entries = DEFINITIONS
         .iter()
         .filter(|(family, ..)| is_used(family))
         .flat_map(|(_, name, meaning)| [tag("dt", &[], [text(name)]), tag("dd", &[], [text(meaning)])]);
-    let origin = if protocol == Protocol::Strong { LIANG } else { HE };
+    let origin = if evaluation.protocol == Protocol::Strong { LIANG } else { HE };
+    let paired = (!evaluation.differences.is_empty()).then_some(KOEHN);
     let sources = [origin, EFRON, WILSON]
+        .into_iter()
+        .chain(paired)
         .map(|(title, address)| tag("li", &[], [tag("a", &[("href", &address)], [text(title)])]));
     [tag("dl", &[("class", &"definitions")], entries), tag("ul", &[("class", &"sources")], sources)]
 }
@@ -105,6 +113,11 @@ pub(super) fn family(metric: &str) -> &str {
 
 pub(super) fn decimals(value: f64) -> String {
     format!("{value:.4}")
+}
+
+/// A difference, with its sign.
+pub(super) fn signed(value: f64) -> String {
+    format!("{value:+.4}").replace('-', "−")
 }
 
 /// 12,345.

@@ -5,6 +5,8 @@
 //! formulas are in `docs/artifact.md`.
 
 mod encoder;
+#[cfg(feature = "sasrec")]
+pub mod network;
 #[cfg(test)]
 mod tests;
 mod weights;

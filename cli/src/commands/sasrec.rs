@@ -1,0 +1,121 @@
+//! The words that are for SASRec alone.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::numbers::{above_zero, at_least_one, share_below_one};
+
+pub(super) const HEADING: &str = "SASRec";
+
+/// How to train SASRec; what isn't given has the trainer's default.
+#[derive(Debug, Args)]
+pub(crate) struct SasrecOptions {
+    /// Numbers per item: the size of the embeddings
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    dimensions: Option<usize>,
+    /// Items of a history that are seen at most, the newest
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    length: Option<usize>,
+    /// Blocks of self-attention, one after the other
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    blocks: Option<usize>,
+    /// Attention heads a block; they divide the dimensions
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    heads: Option<usize>,
+    /// Share of activations that are dropped while training, 0 to below 1
+    #[arg(long, help_heading = HEADING, value_name = "P", value_parser = share_below_one)]
+    dropout: Option<f64>,
+    /// Adam's step size
+    #[arg(long, help_heading = HEADING, value_name = "X", value_parser = above_zero)]
+    learning_rate: Option<f64>,
+    /// Histories a step
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    batch: Option<usize>,
+    /// Negatives drawn for each position [default: none, the whole catalogue, where it is small enough]
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    sampled_negatives: Option<usize>,
+    /// Epochs without a better validation NDCG after which it stops
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
+    patience: Option<usize>,
+    /// Directory to keep checkpoints in [default: none are kept]
+    #[arg(long, help_heading = HEADING, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Continue from the checkpoint
+    #[arg(long, help_heading = HEADING, requires = "checkpoint")]
+    resume: bool,
+    /// What computes: cpu, or cuda:N for a GPU
+    #[arg(long, help_heading = HEADING, default_value = "cpu")]
+    device: DeviceChoice,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// The GPU of this number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let gpu = || text.strip_prefix("cuda:")?.parse().ok().map(Self::Cuda);
+        if text == "cpu" { Ok(Self::Cpu) } else { gpu().ok_or("expected cpu, or cuda:N as in cuda:0") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        sasrec: SasrecOptions,
+    }
+
+    fn read(arguments: &str) -> Result<SasrecOptions, clap::Error> {
+        let arguments = ["marquee"].into_iter().chain(arguments.split_whitespace());
+        Words::try_parse_from(arguments).map(|words| words.sasrec)
+    }
+
+    #[test]
+    fn what_is_not_given_is_left_to_the_trainer() {
+        let found = read("").unwrap();
+        let counts = [found.dimensions, found.length, found.blocks, found.heads, found.batch];
+        assert_eq!(counts, [None; 5]);
+        assert_eq!((found.sampled_negatives, found.patience), (None, None));
+        assert_eq!((found.dropout, found.learning_rate), (None, None));
+        assert_eq!((found.checkpoint, found.resume, found.device), (None, false, DeviceChoice::Cpu));
+    }
+
+    #[test]
+    fn what_is_given_is_read() {
+        let found = read("--length 50 --dropout 0 --checkpoint here --resume --device cuda:1").unwrap();
+        assert_eq!((found.length, found.dropout, found.resume), (Some(50), Some(0.0), true));
+        assert_eq!(found.device, DeviceChoice::Cuda(1));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for arguments in [
+            "--dropout 1",
+            "--dropout -0.1",
+            "--dropout nan",
+            "--learning-rate 0",
+            "--batch 0",
+            "--resume",
+            "--device gpu",
+            "--device cuda:",
+            "--device cuda:-1",
+        ] {
+            read(arguments).expect_err(arguments);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The words of `marquee serve`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::state::Choice;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeOptions {
+    /// Artifact to serve
+    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    pub(crate) model: Option<PathBuf>,
+    /// Interactions to train on first: a folder, file or zip
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<Choice>,
+    /// Address to listen on; one that other machines reach needs --api-keys
+    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// Port; 0 takes a free one [default: 3000, or a free one when that is taken]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Ring of API keys (`marquee keys new` makes one): every route but the public ones needs a key of it. Read again
+    /// when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_keys: Option<PathBuf>,
+    /// Longest time in seconds that requests in flight may take to finish after Ctrl-C or SIGTERM; when it is over, the
+    /// process ends with status 1
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub(crate) drain_seconds: u64,
+    /// What the log is made of: lines for people on standard error, or JSON lines with metrics on standard output
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) log: LogKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogKind {
+    /// Lines for people
+    Text,
+    /// One JSON object a line, as the functions write on Lambda: for a container
+    Json,
+}

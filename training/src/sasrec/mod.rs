@@ -1,0 +1,3 @@
+//! The sequence model.
+
+pub mod operators;
