@@ -1,22 +1,17 @@
-//! `marquee inspect`, `verify`, `optimize` and `import`.
+//! `marquee inspect`, `verify` and `optimize`.
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use ndarray::{Array1, Array2};
-use ndarray_npy::ReadNpyError;
+use anyhow::{Result, bail};
 use serde_json::json;
-use shared::model::als::ITEM_FACTORS;
 use shared::model::artifact::{CATALOGUE, MODEL, SERVING, SIGNATURE};
-use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
-use shared::model::tensors::{TensorData, TensorFile};
-use shared::model::write::{self, NewArtifact, WriteOptions};
+use shared::model::config::Kind;
+use shared::model::tensors::TensorFile;
+use shared::model::write;
 use shared::model::{Artifact, verify as full};
-use training::data::{self, ReadOptions};
-use training::fit;
 
-use crate::commands::{ImportOptions, InspectOptions, OptimizeOptions, VerifyOptions};
+use crate::commands::{InspectOptions, OptimizeOptions, VerifyOptions};
 use crate::output;
 
 pub(crate) fn verify(options: &VerifyOptions) -> Result<()> {
@@ -43,77 +38,6 @@ pub(crate) fn optimize(options: &OptimizeOptions) -> Result<()> {
     let bytes = fs::metadata(options.model.join(SERVING)).map_or(0, |file| file.len());
     println!("{}: {SERVING} written, {}", options.model.display(), output::bytes(bytes));
     Ok(())
-}
-
-pub(crate) fn import(options: &ImportOptions) -> Result<()> {
-    let factors = read_factors(&options.factors)?;
-    let (rows, columns) = factors.dim();
-    let items = data::read_items_file(&options.items, &ReadOptions::default())?;
-    if items.items.len() != rows {
-        let (of_items, of_factors) = (options.items.display(), options.factors.display());
-        bail!(
-            "{of_items} has {} items and {of_factors} {rows} rows; they must be as many",
-            items.items.len()
-        );
-    }
-    let popularity = match &options.popularity {
-        Some(path) => read_popularity(path, rows)?,
-        None => vec![0; rows],
-    };
-    let als = AlsConfig {
-        factors: columns,
-        regularization: options.regularization,
-        alpha0: options.alpha0,
-        epochs: None,
-        init_std: None,
-        seed: None,
-    };
-    let config = ModelConfig {
-        format_version: FORMAT_VERSION,
-        kind: Kind::Als(als),
-        name: options.name.clone(),
-        version: options.version.clone().unwrap_or_default(),
-        event_weights: EventWeights::default(),
-        training: None,
-        metrics: Default::default(),
-    };
-    let catalogue = fit::catalogue(&items, &popularity).map_err(anyhow::Error::msg)?;
-    let matrix = factors.as_standard_layout();
-    let values = matrix.as_slice().context("the factors are too large to lie in one piece")?;
-    let weights = vec![TensorData::new(ITEM_FACTORS, &[rows, columns], values)];
-    let write = WriteOptions { serving: true, sign: options.sign.as_deref() };
-    NewArtifact { config, catalogue, weights }.write(&options.out, write)?;
-    println!("{} holds {rows} items of {columns} factors", options.out.display());
-    if options.popularity.is_none() {
-        println!("no --popularity: whoever has no history gets the items in the order of the file");
-    }
-    Ok(())
-}
-
-/// Item factors as f32, from an npy file of f32 or f64.
-fn read_factors(path: &Path) -> Result<Array2<f32>> {
-    let sentence = || format!("{} is not a table of float32 or float64 that numpy saved", path.display());
-    fs::metadata(path).with_context(|| format!("{} can't be read", path.display()))?;
-    match ndarray_npy::read_npy::<_, Array2<f32>>(path) {
-        Ok(factors) => Ok(factors),
-        Err(ReadNpyError::WrongDescriptor(_)) => {
-            let wide: Array2<f64> = ndarray_npy::read_npy(path).with_context(sentence)?;
-            Ok(wide.mapv(|value| value as f32))
-        }
-        Err(error) => Err(error).with_context(sentence),
-    }
-}
-
-fn read_popularity(path: &Path, rows: usize) -> Result<Vec<u32>> {
-    let sentence = || format!("{} is not an array of int64 counts that numpy saved", path.display());
-    let counts: Array1<i64> = ndarray_npy::read_npy(path).with_context(sentence)?;
-    if counts.len() != rows {
-        bail!("{} has {} counts for {rows} items", path.display(), counts.len());
-    }
-    let count = |(row, count): (usize, &i64)| {
-        u32::try_from(*count).with_context(|| format!("{}: row {row}: {count} is no count", path.display()))
-    };
-    counts.iter().enumerate().map(count).collect()
 }
 
 pub(crate) fn inspect(options: &InspectOptions) -> Result<()> {

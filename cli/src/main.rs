@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod docs;
 mod evaluate;
+mod import;
 mod interactions;
 mod keys;
 mod output;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Command::Recommend(options) => recommend::run(&options),
         Command::Inspect(options) => artifacts::inspect(&options),
         Command::Verify(options) => artifacts::verify(&options),
-        Command::Import(options) => artifacts::import(&options),
+        Command::Import(options) => import::run(&options),
         Command::Optimize(options) => artifacts::optimize(&options),
         Command::Keys(command) => keys::run(&command),
         Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),

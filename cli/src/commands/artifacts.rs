@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use training::als::AlsSettings;
 
-use super::numbers::{above_zero, zero_or_more};
+use super::numbers::{above_zero, at_least_one, zero_or_more};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectOptions {
@@ -38,14 +38,24 @@ pub(crate) struct OptimizeOptions {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("weights").required(true).args(["factors", "state_dict"])))]
 pub(crate) struct ImportOptions {
-    /// Items, one a row of the factors, in their order: csv with ITEM_ID, and TITLE, YEAR and GENRES (a|b) where known;
+    /// Items, one a row of the weights, in their order: csv with ITEM_ID, and TITLE, YEAR and GENRES (a|b) where known;
     /// or MovieLens' movies file
     #[arg(long, value_name = "FILE")]
     pub(crate) items: PathBuf,
-    /// Item factors `[items, factors]`, float32 or float64, as numpy saves them
+    /// Item factors `[items, factors]`, float32 or float64, as numpy saves them: a model of kind als
     #[arg(long, value_name = "FILE")]
-    pub(crate) factors: PathBuf,
+    pub(crate) factors: Option<PathBuf>,
+    /// State dict of a PyTorch module, saved as safetensors: a model of kind sasrec
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state_dict: Option<PathBuf>,
+    /// Heads of attention of the state dict's model, which its tensors do not tell
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one, conflicts_with = "factors")]
+    pub(crate) heads: usize,
+    /// ε of its layer normalisation [default: 1e-5; 1e-8 where the tensors are named as in SASRec.pytorch]
+    #[arg(long, value_name = "EPSILON", value_parser = above_zero, conflicts_with = "factors")]
+    pub(crate) norm_epsilon: Option<f64>,
     /// How many interactions each item had, int64, as numpy saves them: what whoever has no history gets first
     #[arg(long, value_name = "FILE")]
     pub(crate) popularity: Option<PathBuf>,
@@ -53,10 +63,10 @@ pub(crate) struct ImportOptions {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Regularisation λ that the factors were trained with
-    #[arg(long, default_value_t = AlsSettings::default().regularization, value_parser = above_zero)]
+    #[arg(long, default_value_t = AlsSettings::default().regularization, value_parser = above_zero, conflicts_with = "state_dict")]
     pub(crate) regularization: f64,
     /// Weight α₀ of unobserved pairs that the factors were trained with
-    #[arg(long, default_value_t = AlsSettings::default().alpha0, value_parser = zero_or_more)]
+    #[arg(long, default_value_t = AlsSettings::default().alpha0, value_parser = zero_or_more, conflicts_with = "state_dict")]
     pub(crate) alpha0: f64,
     /// The model's name
     #[arg(long, default_value = "imported")]

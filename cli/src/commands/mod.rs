@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Inspect(InspectOptions),
     /// Check an artifact in full: digests, signature, every row and number
     Verify(VerifyOptions),
-    /// Make an artifact of item factors trained elsewhere
+    /// Make an artifact of weights trained elsewhere
     Import(ImportOptions),
     /// Add the derived tensors that make an artifact answer faster
     Optimize(OptimizeOptions),

@@ -8,11 +8,13 @@ use super::*;
 
 /// Status and body of a POST to the route over the eight items of the testing artifact.
 async fn post(body: impl Into<Body>) -> (u16, Value) {
-    let folder = shared::testing::artifact();
-    let router = http::finish(router(
-        Arc::new(Recommending::open(folder.path()).unwrap()),
-        Arc::new(Memory::new(None)),
-    ));
+    post_to(shared::testing::artifact().path(), body).await
+}
+
+/// The same over another artifact.
+async fn post_to(folder: &std::path::Path, body: impl Into<Body>) -> (u16, Value) {
+    let router =
+        http::finish(router(Arc::new(Recommending::open(folder).unwrap()), Arc::new(Memory::new(None))));
     let request = Request::post("/v1/recommendations").header("content-type", "application/json");
     let response = router.oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let status = response.status().as_u16();
@@ -33,6 +35,21 @@ async fn a_history_brings_what_is_like_it_and_not_itself() {
     assert_eq!(answer["receipt"]["reason"], Value::Null);
     assert_eq!(answer["receipt"]["profile"], "request");
     assert_eq!(answer["receipt"]["history"], json!({"used": 2, "unknown": 0}));
+}
+
+#[tokio::test]
+async fn a_sequence_model_answers_and_says_how_it_explains() {
+    let folder = shared::testing::sasrec_artifact();
+    let body = r#"{"history": ["alpha", "bravo"], "k": 2, "explain": true}"#;
+    let (status, answer) = post_to(folder.path(), body).await;
+    assert_eq!((status, ids(&answer).len()), (200, 2));
+    assert_eq!(answer["receipt"]["rung"], "function");
+    assert_eq!(answer["explanation"], "leave_one_out");
+    let item = &answer["items"][0];
+    assert_eq!(item["because"].as_array().unwrap().len(), 2);
+    assert!(item.get("because_rest").is_none(), "{item}");
+    let (_, answer) = post(r#"{"history": ["alpha"], "explain": true}"#).await;
+    assert_eq!(answer["explanation"], "contributions");
 }
 
 #[tokio::test]

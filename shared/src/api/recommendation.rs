@@ -184,6 +184,9 @@ pub struct Answer {
     pub request_id: String,
     /// At most `k` items, best first.
     pub items: Vec<RecommendedItem>,
+    /// What the weights in `because` are; only when `explain` is asked, and not on rung `popular`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// Where the answer came from.
     pub receipt: Receipt,
 }
@@ -204,15 +207,29 @@ pub struct RecommendedItem {
     pub year: Option<u16>,
     /// Names of its genres.
     pub genres: Vec<String>,
-    /// The five items of the history that weighed most; only when `explain` is asked, and not on rung `popular`.
+    /// The five items of the history that weighed most, as `explanation` says; only when `explain` is asked, and not on
+    /// rung `popular`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Vec<Because>>,
-    /// The sum of the other contributions: with those in `because` it makes `score`.
+    /// The sum of the other contributions: with those in `because` it makes `score`. Only where `explanation` is
+    /// `contributions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because_rest: Option<f32>,
 }
 
-/// What one item of the history added to a score.
+/// What the weights of an explanation are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub enum Explanation {
+    /// The score is a sum over the history: each weight is the share of one item.
+    Contributions,
+    /// Each weight is how much lower the score would be had the person not met that item; below 0 where it would be
+    /// higher. They do not sum to the score. Only the latest ten items are tried.
+    LeaveOneOut,
+}
+
+/// What one item of the history has to do with a score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Because {
@@ -220,7 +237,7 @@ pub struct Because {
     pub item_id: String,
     /// Its title, where the catalogue has one.
     pub title: Option<String>,
-    /// Its contribution, in units of the score.
+    /// Its weight, in units of the score.
     pub weight: f32,
 }
 

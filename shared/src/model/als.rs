@@ -15,6 +15,7 @@ use super::items::ItemMatrix;
 use super::serving::{self, Serving};
 use super::tensors::{Tensor, TensorFile};
 use super::{Attraction, Recommender, Scored, Taste};
+use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
 
 /// The tensor of `model.safetensors`: `[items, factors]`, row-major.
@@ -95,6 +96,10 @@ impl Recommender for Als {
         system.solve(&mut query);
         let query = query.into_iter().map(|q| q as f32).collect();
         Some(Box::new(AlsTaste { model: self, history, system, query }))
+    }
+
+    fn explanation(&self) -> Explanation {
+        Explanation::Contributions
     }
 
     fn similar(&self, row: Row, k: usize, excluded: &RowSet) -> Vec<Scored> {

@@ -8,6 +8,7 @@ use super::config::{Kind, ModelConfig};
 use super::error::ArtifactError;
 use super::folder::Folder;
 use super::manifest::Manifest;
+use super::sasrec::Sasrec;
 use super::serving::Serving;
 use crate::catalogue::Catalogue;
 
@@ -90,12 +91,7 @@ impl Artifact {
         };
         let recommender: Box<dyn Recommender> = match &config.kind {
             Kind::Als(als) => Box::new(Als::new(als, &weights, catalogue.len(), serving)?),
-            Kind::Sasrec(_) => {
-                return Err(ArtifactError::file(
-                    weights.name(),
-                    "a sequence model: this build can't answer from it",
-                ));
-            }
+            Kind::Sasrec(sasrec) => Box::new(Sasrec::new(sasrec, &weights, catalogue.len(), serving)?),
         };
         Ok(Self { config, manifest, catalogue, recommender, has_serving })
     }

@@ -24,6 +24,7 @@ pub mod write;
 pub use artifact::Artifact;
 pub use error::ArtifactError;
 
+use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
 
 /// A row and how well it fits.
@@ -55,8 +56,8 @@ pub trait Taste {
     /// The score of every row.
     fn scores(&self) -> Vec<f32>;
 
-    /// What each entry of the history adds to the score of `row`, in history order. They sum to the score but for
-    /// rounding.
+    /// What each entry of the history has to do with the score of `row`, in history order, in the sense that
+    /// [`Recommender::explanation`] says.
     fn contributions(&self, row: Row) -> Vec<f32>;
 }
 
@@ -64,6 +65,9 @@ pub trait Taste {
 pub trait Recommender: Send + Sync {
     /// Folds a history, oldest first, into a taste. `None` when the history is empty.
     fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>>;
+
+    /// What [`Taste::contributions`] are.
+    fn explanation(&self) -> Explanation;
 
     /// The `k` rows most like `row` outside `excluded`, most alike first, equals by row; the score is the cosine of the
     /// angle between the items, 0 where one has no direction.

@@ -254,3 +254,91 @@ fn a_history_is_folded_in_by_the_documented_formula() {
         assert!((parts - expected).abs() < 1e-5, "row {row}: {parts} {expected}");
     }
 }
+
+#[test]
+fn a_sequence_model_is_written_verified_and_optimized() {
+    let folder = testing::sasrec_artifact();
+    let path = folder.path().join(SERVING);
+    let before = fs::read(&path).unwrap();
+    let names: Vec<_> = TensorFile::open(&path).unwrap().names().map(str::to_owned).collect();
+    assert_eq!(
+        names,
+        ["item_blocks", "item_int8_residual", "item_int8_scale", "item_int8"],
+        "no Gram matrix"
+    );
+    fs::remove_file(&path).unwrap();
+    let mut manifest = manifest::Manifest::read(&folder::Folder::open(folder.path()).unwrap()).unwrap();
+    manifest.files.remove(SERVING);
+    fs::write(folder.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
+    assert!(!verify::verify(folder.path(), None).unwrap().has_serving());
+    write::optimize(folder.path(), None).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before);
+    // Those of a model of another kind.
+    fs::copy(testing::artifact().path().join(SERVING), &path).unwrap();
+    reseal(folder.path());
+    let found = error(Artifact::open(folder.path()));
+    assert!(found.contains("serving.safetensors") && found.contains("`gram`"), "{found}");
+}
+
+#[test]
+fn tensors_of_a_sequence_model_that_are_not_as_they_must_be_are_named() {
+    type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
+    let damaged = |name: &str, change: &dyn Fn(&mut Tensors, usize)| {
+        let folder = testing::sasrec_artifact();
+        let mut all = testing::SasrecWeights::random(testing::sasrec_config(), 8, 1).tensors;
+        let place = all.iter().position(|(found, ..)| found == name).unwrap();
+        change(&mut all, place);
+        let data = all.iter().map(|(name, shape, values)| tensors::TensorData::new(name, shape, values));
+        let mut file = fs::File::create(folder.path().join(MODEL)).unwrap();
+        tensors::write(&mut file, &Default::default(), data.collect()).unwrap();
+        reseal(folder.path());
+        folder
+    };
+    for (name, _) in sasrec::tensors(&testing::sasrec_config(), 8) {
+        let quoted = format!("model.safetensors: tensor `{name}`");
+        let missing = damaged(&name, &|all, place| drop(all.remove(place)));
+        let found = error(Artifact::open(missing.path()));
+        assert!(found.contains(&quoted) && found.contains("missing"), "{found}");
+        let flat = damaged(&name, &|all, place| all[place].1.push(1));
+        let found = error(Artifact::open(flat.path()));
+        assert!(found.contains(&quoted) && found.contains("expected shape"), "{found}");
+        let infinite = damaged(&name, &|all, place| *all[place].2.last_mut().unwrap() = f32::INFINITY);
+        let found = error(verify::verify(infinite.path(), None));
+        assert!(found.contains(&quoted) && found.contains("is not finite"), "{found}");
+    }
+    let extra = damaged("norm.bias", &|all, _| all.push(("dropout".into(), vec![1], vec![0.1])));
+    assert!(error(Artifact::open(extra.path())).contains("`dropout`: not a tensor of this format"));
+}
+
+#[test]
+fn hyperparameters_out_of_their_ranges_are_named() {
+    let parse = |hyperparameters: serde_json::Value| {
+        let config = serde_json::json!({
+            "format_version": 1, "kind": "sasrec", "name": "n", "version": "1", "hyperparameters": hyperparameters,
+        });
+        config::ModelConfig::parse(config.to_string().as_bytes())
+    };
+    let sound = serde_json::json!({"dimensions": 8, "length": 5, "blocks": 1, "heads": 2, "feed_forward": 8});
+    let config = parse(sound.clone()).unwrap();
+    let config::Kind::Sasrec(sasrec) = config.kind else { panic!("another kind") };
+    assert_eq!((sasrec.norm_epsilon, sasrec.attended_padding), (1e-5, false));
+    for (name, value) in [
+        ("dimensions", serde_json::json!(0)),
+        ("dimensions", 1_025.into()),
+        ("length", 501.into()),
+        ("length", 0.into()),
+        ("blocks", 0.into()),
+        ("blocks", 17.into()),
+        ("heads", 0.into()),
+        ("heads", 3.into()),
+        ("feed_forward", 4_097.into()),
+        ("norm_epsilon", 0.0.into()),
+        ("norm_epsilon", (1e-60).into()),
+        ("learning", 1.into()),
+    ] {
+        let mut hyperparameters = sound.clone();
+        hyperparameters[name] = value.clone();
+        let found = parse(hyperparameters).unwrap_err();
+        assert!(found.contains(name), "{name} {value}: {found}");
+    }
+}

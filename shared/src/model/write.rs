@@ -40,6 +40,7 @@ impl NewArtifact<'_> {
     /// When a file can't be written, or what was written would not verify; `folder` is then as it was.
     pub fn write(mut self, folder: &Path, options: WriteOptions<'_>) -> Result<(), ArtifactError> {
         let kind = &self.config.kind;
+        kind.check().map_err(|detail| ArtifactError::file(folder.join(CONFIG).display(), detail))?;
         let staging = Staging::beside(folder)?;
         let named = self.weights.iter().find(|tensor| tensor.name() == kind.item_matrix());
         let matrix = named.and_then(TensorData::elements::<f32>).ok_or_else(|| {

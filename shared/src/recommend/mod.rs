@@ -105,11 +105,14 @@ impl Recommending {
         let came_from = (remembered, request.history.as_slice());
         let rung = (candidates.rung, candidates.reason);
         let receipt = self.receipt(rung, &history, came_from, request.deadline_ms, started);
-        let mut answer = Answer { request_id, items, receipt };
+        let mut answer = Answer { request_id, items, explanation: None, receipt };
         if let (true, Some(taste)) = (request.explain, &candidates.taste) {
+            let explanation = self.artifact.recommender().explanation();
             for (item, scored) in answer.items.iter_mut().zip(&candidates.items) {
-                present::explain(item, &taste.contributions(scored.row), &history.attractions, catalogue);
+                let weights = taste.contributions(scored.row);
+                present::explain(item, (explanation, &weights), &history.attractions, catalogue);
             }
+            answer.explanation = Some(explanation);
         }
         answer.receipt.elapsed_ms = elapsed_ms(started);
         answer

@@ -1,7 +1,7 @@
-//! Rows become items with titles, and contributions become reasons.
+//! Rows become items with titles, and what a model says of its scores becomes reasons.
 
 use crate::api::items::Item;
-use crate::api::recommendation::{Because, RecommendedItem};
+use crate::api::recommendation::{Because, Explanation, RecommendedItem};
 use crate::catalogue::{Catalogue, Row};
 use crate::model::{Attraction, Scored};
 
@@ -33,14 +33,18 @@ pub(super) fn item(catalogue: &Catalogue, scored: Scored, rank: u32) -> Recommen
     }
 }
 
-/// Adds the largest contributions, and the sum of the others. `contributions` runs along `history`.
+/// Adds the largest weights, and where they are contributions the sum of the others. `weights` runs along `history`.
 pub(super) fn explain(
     item: &mut RecommendedItem,
-    contributions: &[f32],
+    (explanation, weights): (Explanation, &[f32]),
     history: &[Attraction],
     catalogue: &Catalogue,
 ) {
-    let mut weighted: Vec<_> = history.iter().zip(contributions.iter().copied()).collect();
+    let mut weighted: Vec<_> = history.iter().zip(weights.iter().copied()).collect();
+    if explanation == Explanation::LeaveOneOut {
+        // What was not tried, or made no difference, is no reason.
+        weighted.retain(|(_, weight)| *weight != 0.0);
+    }
     weighted.sort_by(|a, b| b.1.total_cmp(&a.1));
     let rest = weighted.split_off(weighted.len().min(BECAUSE_LIMIT));
     let because = |(attraction, weight): (&Attraction, f32)| Because {
@@ -49,5 +53,7 @@ pub(super) fn explain(
         weight,
     };
     item.because = Some(weighted.into_iter().map(because).collect());
-    item.because_rest = Some(rest.iter().fold(0.0, |sum, (_, weight)| sum + f64::from(*weight)) as f32);
+    if explanation == Explanation::Contributions {
+        item.because_rest = Some(rest.iter().fold(0.0, |sum, (_, weight)| sum + f64::from(*weight)) as f32);
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::parse;
+use crate::api::recommendation::Explanation;
 use crate::testing;
 
 const WORDS: usize = 150;
@@ -167,4 +168,61 @@ fn what_is_remembered_comes_before_what_the_request_brings() {
     assert_eq!(source(gone.clone(), brought), (ProfileSource::Request, 1, vec![Reason::ProfileUnavailable]));
     let both = vec![Reason::NoKnownHistory, Reason::ProfileUnavailable];
     assert_eq!(source(gone, json!({})), (ProfileSource::Unavailable, 0, both));
+}
+
+#[tokio::test]
+async fn a_sequence_model_answers_explains_ranks_and_finds_similar_items() {
+    let folder = testing::sasrec_artifact();
+    let recommending = Recommending::open(folder.path()).unwrap();
+    let answer = |body: Value| {
+        let request = parse(body.to_string().as_bytes()).unwrap();
+        recommending.answer(&request, "request".into())
+    };
+    let explained = answer(json!({"history": ["alpha", "bravo", "hotel"], "k": 3, "explain": true}));
+    assert_eq!(explained.receipt.rung, Rung::Function);
+    assert_eq!(explained.explanation, Some(Explanation::LeaveOneOut));
+    assert_eq!(explained.items.len(), 3);
+    for item in &explained.items {
+        assert_eq!(item.because.as_ref().unwrap().len(), 3);
+        assert!(item.because_rest.is_none(), "effects do not sum to the score");
+        for because in item.because.as_ref().unwrap() {
+            let rest: Vec<_> =
+                ["alpha", "bravo", "hotel"].into_iter().filter(|id| *id != because.item_id).collect();
+            let without = answer(json!({"history": rest, "k": 8}));
+            let without = without.items.iter().find(|other| other.item_id == item.item_id).unwrap().score;
+            assert_eq!(because.weight, item.score - without, "{}", because.item_id);
+        }
+    }
+    assert!(answer(json!({"history": ["alpha"]})).explanation.is_none(), "only when asked");
+    assert!(answer(json!({"explain": true})).explanation.is_none(), "nothing to explain by");
+    let turned = answer(json!({"history": ["hotel", "bravo", "alpha"], "k": 3}));
+    let scores = |answer: &Answer| answer.items.iter().map(|item| item.score).collect::<Vec<_>>();
+    assert_ne!(scores(&turned), scores(&explained), "the order of a history counts");
+
+    let similar = recommending.similar("delta", &Default::default()).unwrap();
+    assert!(similar.items.len() == 7 && similar.items.iter().all(|item| item.item.item_id != "delta"));
+    let request =
+        parse(br#"{"history": ["alpha", "bravo", "hotel"], "items": ["echo", "nobody", "alpha"]}"#).unwrap();
+    let ranking = recommending.rank_for(&Memory::new(None), &request, "request".into()).await;
+    let whole =
+        answer(json!({"history": ["alpha", "bravo", "hotel"], "k": 8, "filters": {"include_seen": true}}));
+    for ranked in ranking.items.iter().filter(|ranked| ranked.known) {
+        let answered = whole.items.iter().find(|item| item.item_id == ranked.item_id).unwrap();
+        assert_eq!(ranked.score, Some(answered.score));
+    }
+    assert_eq!(ranking.items.iter().filter(|ranked| ranked.known).count(), 2);
+}
+
+#[test]
+fn items_that_made_no_difference_are_no_reasons() {
+    let folder = testing::sasrec_artifact();
+    let recommending = Recommending::open(folder.path()).unwrap();
+    // Five positions: alpha and bravo are out of sight.
+    let history = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf"];
+    let request = parse(json!({"history": history, "explain": true}).to_string().as_bytes()).unwrap();
+    let answer = recommending.answer(&request, "request".into());
+    let because = answer.items[0].because.as_ref().unwrap();
+    let mut named: Vec<_> = because.iter().map(|because| because.item_id.as_str()).collect();
+    named.sort_unstable();
+    assert_eq!(named, history[2..]);
 }

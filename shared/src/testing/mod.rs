@@ -1,6 +1,7 @@
 //! Small artifacts for tests, and what every store must do.
 
 pub mod conformance;
+mod sasrec;
 
 use std::path::Path;
 
@@ -11,6 +12,8 @@ use crate::model::als::ITEM_FACTORS;
 use crate::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
 use crate::model::tensors::TensorData;
 use crate::model::write::{NewArtifact, WriteOptions};
+
+pub use sasrec::{SasrecWeights, sasrec_artifact, sasrec_config};
 
 /// Words that name the items of [`artifact`], in row order.
 pub const ITEMS: [&str; 8] = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"];
@@ -42,13 +45,6 @@ pub fn artifact_of(items: &[&str], factors: usize, factor: impl Fn(usize, usize)
 /// # Panics
 /// When the directory can't be written, or the items make no valid artifact.
 pub fn write_artifact(folder: &Path, items: &[&str], factors: usize, factor: impl Fn(usize, usize) -> f32) {
-    let mut catalogue = CatalogueColumns::new(vec!["Calm".into(), "Loud".into()]).expect("two genres fit");
-    for (row, id) in items.iter().enumerate() {
-        let (year, popularity) = (1980 + row as u16, 10 * (items.len() - row) as u32);
-        let genre = if row < items.len() / 2 { 1 } else { 2 };
-        let title = format!("Title of {id}");
-        catalogue.push(id, &title, year, genre, popularity).expect("the caller's ids are valid");
-    }
     let matrix: Vec<f32> = (0..items.len() * factors).map(|i| factor(i / factors, i % factors)).collect();
     let als =
         AlsConfig { factors, regularization: 0.01, alpha0: 0.1, epochs: None, init_std: None, seed: None };
@@ -62,7 +58,19 @@ pub fn write_artifact(folder: &Path, items: &[&str], factors: usize, factor: imp
         metrics: Default::default(),
     };
     let weights = vec![TensorData::new(ITEM_FACTORS, &[items.len(), factors], &matrix)];
-    let artifact = NewArtifact { config, catalogue, weights };
+    let artifact = NewArtifact { config, catalogue: catalogue(items), weights };
     let written = artifact.write(folder, WriteOptions { serving: true, sign: None });
     written.expect("the artifact is valid");
+}
+
+/// A catalogue of these items: the first half calm, the second loud, from 1980 on.
+fn catalogue(items: &[&str]) -> CatalogueColumns {
+    let mut catalogue = CatalogueColumns::new(vec!["Calm".into(), "Loud".into()]).expect("two genres fit");
+    for (row, id) in items.iter().enumerate() {
+        let (year, popularity) = (1980 + row as u16, 10 * (items.len() - row) as u32);
+        let genre = if row < items.len() / 2 { 1 } else { 2 };
+        let title = format!("Title of {id}");
+        catalogue.push(id, &title, year, genre, popularity).expect("the caller's ids are valid");
+    }
+    catalogue
 }

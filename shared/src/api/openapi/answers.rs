@@ -12,6 +12,7 @@ pub(super) fn recommendations() -> Value {
             "genres": ["Horror", "Mystery", "Science Fiction"],
             "because": [{"item_id": "alien-1979", "title": "Alien", "weight": 0.277}], "because_rest": 0.0,
         }],
+        "explanation": "contributions",
         "receipt": receipt(1),
     })
 }

@@ -67,8 +67,11 @@ impl Kind {
         matches!(self, Self::Als(_))
     }
 
-    /// One sentence on the first hyperparameter that is out of its range.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Checks the ranges of the hyperparameters.
+    ///
+    /// # Errors
+    /// One sentence on the first that is out of its range.
+    pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Als(als) => als.check(),
             Self::Sasrec(sasrec) => sasrec.check(),
