@@ -169,6 +169,20 @@ fn rows<S: Simd>(simd: S, m: usize, k: usize, a: View<'_>, panel: View<'_>, mut 
     }
 }
 
+/// Runs a statement for each row of a tile. Written out and not a loop, every place in the tile is a constant, which is
+/// what lets the compiler keep the tile in registers; a loop is unrolled too late for that.
+macro_rules! for_rows {
+    ($rows:ident, $r:ident, $statement:block) => {
+        for_rows!(@each $rows, $r, $statement, 0 1 2 3 4 5 6 7)
+    };
+    (@each $rows:ident, $r:ident, $statement:block, $($index:literal)*) => {
+        $(if $index < $rows {
+            const $r: usize = $index;
+            $statement
+        })*
+    };
+}
+
 /// `ROWS` rows of A from `row` on with one panel of B.
 #[inline(always)]
 fn tile<S: Simd, const ROWS: usize>(
@@ -179,57 +193,100 @@ fn tile<S: Simd, const ROWS: usize>(
     panel: View<'_>,
     out: &mut Out<'_>,
 ) {
+    const { assert!(ROWS <= ROWS_MOST) };
     let sums = if a.column_stride == 1 {
-        let rows: [&[f32]; ROWS] = std::array::from_fn(|r| &a.values[(row + r) * a.row_stride..][..k]);
-        sums(simd, k, panel, |p| std::array::from_fn(|r| rows[r][p]))
+        let mut rows = [&[] as &[f32]; ROWS];
+        for_rows!(ROWS, R, { rows[R] = &a.values[(row + R) * a.row_stride..][..k] });
+        sums(simd, k, panel, RowMajor { rows })
     } else if a.row_stride == 1 {
-        sums(simd, k, panel, |p| {
-            let column: &[f32; ROWS] =
-                a.values[p * a.column_stride + row..].first_chunk().expect("A holds m rows");
-            *column
-        })
+        sums(simd, k, panel, ColumnMajor::<ROWS> { values: &a.values[row..], stride: a.column_stride })
     } else {
-        let at = |p, r| a.values[(row + r) * a.row_stride + p * a.column_stride];
-        sums(simd, k, panel, |p| std::array::from_fn(|r| at(p, r)))
+        sums(simd, k, panel, Strided::<ROWS> { a, row })
     };
-    for (r, sums) in sums.iter().enumerate() {
-        let to = &mut out.c[(row + r) * out.stride..][..out.columns];
-        if out.columns == VECTORS * S::F32_LANES {
+    for_rows!(ROWS, R, { out.store(simd, row + R, sums[R]) });
+}
+
+impl Out<'_> {
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, simd: S, row: usize, sums: [S::f32s; VECTORS]) {
+        let to = &mut self.c[row * self.stride..][..self.columns];
+        if self.columns == VECTORS * S::F32_LANES {
             let (to, _) = S::as_mut_simd_f32s(to);
-            for (to, sum) in to.iter_mut().zip(sums) {
-                *to = if out.accumulate { simd.add_f32s(*to, *sum) } else { *sum };
+            for v in 0..VECTORS {
+                to[v] = if self.accumulate { simd.add_f32s(to[v], sums[v]) } else { sums[v] };
             }
         } else {
-            let mut row = [0.0; VECTORS * LANES_MOST];
-            let (vectors, _) = S::as_mut_simd_f32s(&mut row);
-            vectors.iter_mut().zip(sums).for_each(|(to, sum)| *to = *sum);
-            for (to, sum) in to.iter_mut().zip(&row) {
-                *to = if out.accumulate { *to + sum } else { *sum };
+            let mut whole = [0.0; VECTORS * LANES_MOST];
+            S::as_mut_simd_f32s(&mut whole).0[..VECTORS].copy_from_slice(&sums);
+            for (to, sum) in to.iter_mut().zip(&whole) {
+                *to = if self.accumulate { *to + sum } else { *sum };
             }
         }
     }
 }
 
-/// Σ_p of `column(p)` times row p of the panel.
+/// Where the elements of A are that a tile of `ROWS` rows takes.
+trait Elements<const ROWS: usize>: Copy {
+    /// The element of the tile's row `r` in column `p`.
+    fn at(self, r: usize, p: usize) -> f32;
+}
+
+#[derive(Clone, Copy)]
+struct RowMajor<'a, const ROWS: usize> {
+    rows: [&'a [f32]; ROWS],
+}
+
+impl<const ROWS: usize> Elements<ROWS> for RowMajor<'_, ROWS> {
+    #[inline(always)]
+    fn at(self, r: usize, p: usize) -> f32 {
+        self.rows[r][p]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct ColumnMajor<'a, const ROWS: usize> {
+    /// From the tile's first row on.
+    values: &'a [f32],
+    stride: usize,
+}
+
+impl<const ROWS: usize> Elements<ROWS> for ColumnMajor<'_, ROWS> {
+    #[inline(always)]
+    fn at(self, r: usize, p: usize) -> f32 {
+        self.values[p * self.stride..][..ROWS][r]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strided<'a, const ROWS: usize> {
+    a: View<'a>,
+    row: usize,
+}
+
+impl<const ROWS: usize> Elements<ROWS> for Strided<'_, ROWS> {
+    #[inline(always)]
+    fn at(self, r: usize, p: usize) -> f32 {
+        self.a.values[(self.row + r) * self.a.row_stride + p * self.a.column_stride]
+    }
+}
+
+/// Σ_p of column p of a tile of A times row p of the panel.
 #[inline(always)]
 fn sums<S: Simd, const ROWS: usize>(
     simd: S,
     k: usize,
     panel: View<'_>,
-    column: impl Fn(usize) -> [f32; ROWS],
+    a: impl Elements<ROWS>,
 ) -> [[S::f32s; VECTORS]; ROWS] {
-    const { assert!(ROWS <= ROWS_MOST) };
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     for p in 0..k {
         let (b, _) = S::as_simd_f32s(&panel.values[p * panel.row_stride..][..VECTORS * S::F32_LANES]);
-        let b: &[S::f32s; VECTORS] = b.first_chunk().expect("a panel's row is VECTORS vectors");
-        let a = column(p);
-        for (sums, a) in sums.iter_mut().zip(a) {
-            let a = simd.splat_f32s(a);
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum = simd.mul_add_e_f32s(a, *b, *sum);
-            }
-        }
+        let (first, second) = (b[0], b[1]);
+        for_rows!(ROWS, R, {
+            let a = simd.splat_f32s(a.at(R, p));
+            sums[R][0] = simd.mul_add_e_f32s(a, first, sums[R][0]);
+            sums[R][1] = simd.mul_add_e_f32s(a, second, sums[R][1]);
+        });
     }
     sums
 }
