@@ -69,7 +69,7 @@ pub(crate) fn train(trainer: &Trainer, job: &Job<'_>) -> Result<()> {
             bar.set_message(figures(progress));
             if progress.validation_ndcg.is_some() {
                 bar.suspend(|| {
-                    eprintln!("epoch {}, {:.0} s: {}", progress.epoch, progress.seconds, figures(progress))
+                    eprintln!("epoch {}, {:.0} s: {}", progress.epoch, progress.seconds, figures(progress));
                 });
             }
         }

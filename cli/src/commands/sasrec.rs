@@ -76,6 +76,7 @@ impl SasrecOptions {
                 DeviceChoice::Cuda(number) => Processor::Cuda(number),
             },
             checkpoint: self.checkpoint.clone(),
+            checkpoint_every: default.checkpoint_every,
             resume: self.resume,
         }
     }

@@ -5,7 +5,7 @@
 //! Multiplication"). The matrices here are a few hundred rows and columns, so that B is read where it lies: only
 //! transposed matrices and the last columns are copied into panels first.
 //!
-//! Sums run over `p` ascending within blocks of [`DEPTH`]. The bits of a result depend on the instruction set only
+//! Sums run over `p` ascending within blocks of 512. The bits of a result depend on the instruction set only
 //! through fused multiply-adds, and not on how rows are split among calls.
 
 use pulp::{Arch, Simd, WithSimd};

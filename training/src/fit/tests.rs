@@ -20,7 +20,12 @@ fn the_artifact_says_what_it_was_trained_on_and_how_far() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("model");
     let mut reported = Vec::new();
-    let last = trainer().fit(&job(&data, &histories, &folder), |progress| reported.push(progress)).unwrap();
+    let last = trainer().fit(&job(&data, &histories, &folder), |report| {
+        if let Report::Epoch(progress) = report {
+            reported.push(progress);
+        }
+    });
+    let last = last.unwrap();
     assert_eq!(reported.iter().map(|progress| progress.epoch).collect::<Vec<_>>(), [1, 2]);
     assert!(reported[1].loss < reported[0].loss && reported[0].seconds <= reported[1].seconds);
     assert_eq!(reported[1], last);

@@ -1,6 +1,7 @@
-//! The losses in candle's own operators: for a GPU, and to hold the fast ones to.
+//! Batches and losses for candle's own operators: for a GPU, and to hold the fast ones to.
 
 use candle_core::{Device, Result, Tensor};
+use shared::model::sasrec::network::Batch;
 
 use super::operators::SampledLoss;
 
@@ -46,4 +47,24 @@ fn counts(targets: &[u32], drawn: &[u32], device: &Device) -> Result<Tensor> {
 /// −ln σ(x) = max(−x, 0) + ln(1 + e^−|x|).
 fn minus_log_sigmoid(x: &Tensor) -> Result<Tensor> {
     x.neg()?.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
+}
+
+/// Histories of one length, padded behind.
+///
+/// # Errors
+/// When the device has no room.
+pub(super) fn padded(inputs: &[&[u32]], longest: usize, length: usize, device: &Device) -> Result<Batch> {
+    let count = inputs.len() * longest;
+    let (mut rows, mut positions) = (vec![0; count], vec![0; count]);
+    for (index, history) in inputs.iter().enumerate() {
+        let start = index * longest;
+        rows[start..start + history.len()].copy_from_slice(history);
+        let places = (length - history.len()) as u32..;
+        positions[start..start + history.len()].iter_mut().zip(places).for_each(|(to, place)| *to = place);
+    }
+    Ok(Batch {
+        rows: Tensor::from_vec(rows, count, device)?,
+        positions: Tensor::from_vec(positions, count, device)?,
+        lengths: vec![longest; inputs.len()],
+    })
 }

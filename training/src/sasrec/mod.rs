@@ -7,6 +7,7 @@
 //! which epoch's weights are kept.
 
 mod checkpoint;
+mod initial;
 mod loss;
 pub mod operators;
 mod optimizer;
@@ -19,3 +20,6 @@ mod windows;
 pub use plan::Plan;
 pub use settings::{Processor, Settings};
 pub use train::{Stage, TrainError, Trained, train};
+
+#[cfg(test)]
+mod tests;

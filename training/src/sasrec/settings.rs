@@ -1,6 +1,7 @@
 //! How a sequence model is trained.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use shared::model::config::SasrecConfig;
@@ -41,6 +42,9 @@ pub struct Settings {
     /// Where checkpoints go.
     #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
+    /// How often a checkpoint is written within an epoch, at most; at the end of each one is.
+    #[serde(skip)]
+    pub checkpoint_every: Duration,
     /// Whether to go on from the checkpoint that is there.
     #[serde(skip)]
     pub resume: bool,
@@ -76,6 +80,7 @@ impl Default for Settings {
             seed: 42,
             device: Processor::default(),
             checkpoint: None,
+            checkpoint_every: Duration::from_secs(60),
             resume: false,
         }
     }

@@ -1,20 +1,20 @@
 //! The loop: windows, steps, validation, checkpoints.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Tensor, Var};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use shared::model::ArtifactError;
 use shared::model::config::SasrecConfig;
 use shared::model::manifest::hex;
 use shared::model::sasrec::network::{Batch, Network, Plain};
-use shared::model::sasrec::{ITEM_EMBEDDINGS, POSITION_EMBEDDINGS, tensors};
+use shared::model::sasrec::tensors;
 
 use super::checkpoint::{self, Best, State, Weights};
+use super::initial::initial;
 use super::loss;
 use super::operators::{Fused, SampledLoss, calibration, softmax_loss};
 use super::optimizer::{Adam, Parameter};
@@ -112,9 +112,6 @@ pub struct Trained {
     /// Seconds of training.
     pub seconds: f64,
 }
-
-/// How often a checkpoint is written within an epoch, at most.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// Trains on histories, oldest item first; weights of interactions are not used. `report` hears of every stage.
 ///
@@ -242,7 +239,7 @@ impl<'a> Training<'a> {
             self.state.loss.0 += f64::from(loss) * places as f64;
             self.state.loss.1 += places;
             report(Stage::Step { epoch, done: index + 1, of, loss: self.loss() });
-            if self.written.elapsed() >= CHECKPOINT_EVERY && index + 1 < of {
+            if self.written.elapsed() >= self.settings.checkpoint_every && index + 1 < of {
                 self.write()?;
             }
         }
@@ -301,7 +298,7 @@ impl<'a> Training<'a> {
         let number = self.adam.step + 1;
         let loss = match self.settings.device {
             Processor::Cpu => self.fused_loss(&inputs, targets, number)?,
-            Processor::Plain | Processor::Cuda(_) => self.plain_loss(&inputs, targets, number)?,
+            Processor::Plain | Processor::Cuda(_) => self.plain_loss(&inputs, &targets, number)?,
         };
         let value = loss.to_scalar::<f32>()?;
         if !value.is_finite() {
@@ -324,14 +321,14 @@ impl<'a> Training<'a> {
 
     /// The same with candle's own operators. Histories are padded behind to one length there: attention looks back alone,
     /// and what comes of the padding is left out.
-    fn plain_loss(&self, inputs: &[&[u32]], targets: Vec<u32>, step: usize) -> Result<Tensor, TrainError> {
+    fn plain_loss(&self, inputs: &[&[u32]], targets: &[u32], step: usize) -> Result<Tensor, TrainError> {
         let seed: u64 = random(self.settings.seed, Purpose::Dropout, step).random();
         // Candle's generator on a CPU takes no seed.
         if !self.device.is_cpu() {
             self.device.set_seed(seed)?;
         }
         let longest = inputs.iter().map(|history| history.len()).max().unwrap_or_default();
-        let batch = padded(inputs, longest, self.config.length, &self.device)?;
+        let batch = loss::padded(inputs, longest, self.config.length, &self.device)?;
         let real = (0..)
             .zip(inputs)
             .flat_map(|(at, history)| at * longest as u32..at * longest as u32 + history.len() as u32);
@@ -339,8 +336,8 @@ impl<'a> Training<'a> {
         let hidden = self.network.hidden(&batch, &Plain { dropout: self.settings.dropout as f32 })?;
         let hidden = hidden.index_select(&Tensor::from_slice(&real, real.len(), &self.device)?, 0)?;
         let lengths: Vec<usize> = inputs.iter().map(|history| history.len()).collect();
-        Ok(match self.sampled(&lengths, &targets, step) {
-            None => loss::softmax(&hidden, self.network.items(), &targets)?,
+        Ok(match self.sampled(&lengths, targets, step) {
+            None => loss::softmax(&hidden, self.network.items(), targets)?,
             Some(sampled) => loss::sampled(&hidden, self.network.items(), &sampled)?,
         })
     }
@@ -447,55 +444,4 @@ fn digest(histories: &Histories) -> String {
         history.iter().for_each(|(item, _)| sha.update(item.to_le_bytes()));
     }
     hex(&sha.finalize())
-}
-
-/// Parameters to begin with: embeddings small enough that logits are near 0 (σ = .02), linear layers by Glorot and Bengio
-/// 2010.
-fn initial(
-    config: &SasrecConfig,
-    items: usize,
-    seed: u64,
-    device: &Device,
-) -> Result<BTreeMap<String, Parameter>, TrainError> {
-    let mut random = random(seed, Purpose::Weights, 0);
-    let mut parameter = |(name, shape): (String, Vec<usize>)| {
-        let count = shape.iter().product();
-        let numbers: Vec<f32> = match (name.as_str(), shape.as_slice()) {
-            (ITEM_EMBEDDINGS | POSITION_EMBEDDINGS, _) => normal(&mut random, 0.02, count),
-            (_, [inputs, outputs]) => {
-                // Queries, keys and values are three layers side by side.
-                let outputs = if name.contains("query_key_value") { outputs / 3 } else { *outputs };
-                normal(&mut random, (2.0 / (inputs + outputs) as f64).sqrt(), count)
-            }
-            _ => vec![if name.ends_with("weight") { 1.0 } else { 0.0 }; count],
-        };
-        Ok((name, Parameter::new(Var::from_vec(numbers, shape, device)?)?))
-    };
-    tensors(config, items).into_iter().map(&mut parameter).collect()
-}
-
-/// Draws from a normal distribution (Box and Muller 1958).
-fn normal(random: &mut ChaCha8Rng, deviation: f64, count: usize) -> Vec<f32> {
-    let mut draw = || {
-        let (u, v): (f64, f64) = (random.random(), random.random());
-        ((-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos() * deviation) as f32
-    };
-    (0..count).map(|_| draw()).collect()
-}
-
-/// Histories of one length, padded behind.
-fn padded(inputs: &[&[u32]], longest: usize, length: usize, device: &Device) -> Result<Batch, TrainError> {
-    let count = inputs.len() * longest;
-    let (mut rows, mut positions) = (vec![0; count], vec![0; count]);
-    for (index, history) in inputs.iter().enumerate() {
-        let start = index * longest;
-        rows[start..start + history.len()].copy_from_slice(history);
-        let places = (length - history.len()) as u32..;
-        positions[start..start + history.len()].iter_mut().zip(places).for_each(|(to, place)| *to = place);
-    }
-    Ok(Batch {
-        rows: Tensor::from_vec(rows, count, device)?,
-        positions: Tensor::from_vec(positions, count, device)?,
-        lengths: vec![longest; inputs.len()],
-    })
 }
