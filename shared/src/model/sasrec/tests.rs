@@ -25,9 +25,13 @@ fn history(n: usize) -> Vec<Row> {
 }
 
 fn assert_near(found: &[f32], expected: &[f64], what: &str) {
+    assert_near_to(TOLERANCE, found, expected, what);
+}
+
+fn assert_near_to(tolerance: f64, found: &[f32], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!((f64::from(*found) - expected).abs() < TOLERANCE, "{what}: {found} {expected}");
+        assert!((f64::from(*found) - expected).abs() < tolerance, "{what}: {found} {expected}");
     }
 }
 
@@ -59,6 +63,35 @@ fn a_query_is_what_the_formulas_say_at_every_length() {
                 let what = format!("d {dimensions}, {heads} heads, {n} items, padding {attended_padding}");
                 assert_near(&model.query(&rows).unwrap(), &weights.query(&rows), &what);
             }
+        }
+    }
+}
+
+/// The whole history goes through candle's network side by side with others; the encoder takes one, and of its last
+/// block the newest position alone.
+#[test]
+fn a_query_is_what_candles_network_makes_of_it_at_every_length() {
+    use candle_core::{Device, Tensor};
+    use network::{Batch, Network, Plain};
+
+    for (dimensions, heads, blocks, length, feed_forward) in
+        [(10, 2, 2, 12, 13), (64, 1, 2, 200, 64), (32, 4, 3, 50, 128)]
+    {
+        let config = SasrecConfig { dimensions, heads, blocks, length, feed_forward, ..sasrec_config() };
+        let weights = SasrecWeights::random(config.clone(), 30, 7);
+        let tensor = |(name, shape, numbers): &(String, Vec<usize>, Vec<f32>)| {
+            (name.clone(), Tensor::from_slice(numbers, shape.as_slice(), &Device::Cpu).unwrap())
+        };
+        let network = Network::new(&config, &weights.tensors.iter().map(tensor).collect()).unwrap();
+        let histories: Vec<Vec<Row>> = (1..=length).map(history).collect();
+        let batch = Batch::of(histories.iter().map(Vec::as_slice), length, &Device::Cpu).unwrap();
+        let expected: Vec<Vec<f32>> = network.queries(&batch, &Plain::default()).unwrap().to_vec2().unwrap();
+        let model = opened(&weights);
+        for (history, expected) in histories.iter().zip(expected) {
+            let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+            let what = format!("d {dimensions}, {} items", history.len());
+            // Candle rounds too.
+            assert_near_to(2.0 * TOLERANCE, &model.query(history).unwrap(), &expected, &what);
         }
     }
 }
