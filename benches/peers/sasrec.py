@@ -117,6 +117,7 @@ def answer(options):
                 best(number)
                 seconds.append((time.thread_time_ns() - before) / 1e9)
             tell(seconds)
+            sum_up(seconds, "history")
 
 
 def train(options):
@@ -129,16 +130,15 @@ def train(options):
     for embedding in (network.item_embeddings, network.position_embeddings):
         nn.init.normal_(embedding.weight, std=0.02)
     adam = torch.optim.Adam(network.parameters(), lr=options.learning_rate, betas=(0.9, 0.98))
-    asked, batch = questions(), []
-    for _ in asked:
+    epoch, seconds = [], []
+    for _ in questions():
         begun = time.perf_counter()
-        if not batch:
-            batch = batches(histories, options, chance)
-        loss = step(network, adam, *padded(batch.pop(), options.length))
-        tell([time.perf_counter() - begun])
-    if batch:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"loss {loss:.4f}, peak {peak / 1024:.0f} MiB", file=sys.stderr)
+        if not epoch:
+            epoch = batches(histories, options, chance)
+        step(network, adam, *padded(epoch.pop(), options.length))
+        seconds.append(time.perf_counter() - begun)
+        tell(seconds[-1:])
+    sum_up(seconds, "step")
 
 
 def step(network, adam, rows, positions, targets, real):
@@ -147,7 +147,6 @@ def step(network, adam, rows, positions, targets, real):
     adam.zero_grad()
     loss.backward()
     adam.step()
-    return loss.item()
 
 
 def batches(histories, options, chance):
@@ -187,6 +186,14 @@ def questions():
 
 def tell(numbers):
     print(json.dumps(numbers), flush=True)
+
+
+def sum_up(seconds, what):
+    """For whoever started it from a shell."""
+    if sys.stderr.isatty() and seconds:
+        ordered, peak = sorted(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        p50, p99 = (ordered[int(share * (len(ordered) - 1))] * 1e3 for share in (0.5, 0.99))
+        print(f"ms a {what}: p50 {p50:.3f}, p99 {p99:.3f}; peak {peak / 1024:.0f} MiB", file=sys.stderr)
 
 
 def main():
