@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use rayon::ThreadPoolBuilder;
 use training::histories::Histories;
 use training::sasrec::{Processor, Settings, Stage, train};
 
@@ -124,16 +125,20 @@ pub(crate) fn stepwise(histories: &Path, plain: bool) -> Result<()> {
     let histories =
         Histories { by_user: histories.into_iter().map(weighted).collect(), items: ML_1M_SEQUENCES.items };
     let settings = settings(if plain { Processor::Plain } else { Processor::Cpu });
-    let mut turn = Turn::begun()?;
-    train(&histories, &settings, |stage| {
-        if matches!(stage, Stage::Step { .. })
-            && let Err(error) = turn.end()
-        {
-            eprintln!("error: {error:#}");
-            std::process::exit(1);
-        }
-    })?;
-    Ok(())
+    // On the threads of a pool, as `marquee train` does.
+    let pool = ThreadPoolBuilder::new().build().context("the threads don't start")?;
+    pool.install(|| {
+        let mut turn = Turn::begun()?;
+        train(&histories, &settings, |stage| {
+            if matches!(stage, Stage::Step { .. })
+                && let Err(error) = turn.end()
+            {
+                eprintln!("error: {error:#}");
+                std::process::exit(1);
+            }
+        })?;
+        Ok(())
+    })
 }
 
 /// The time since the last question.
