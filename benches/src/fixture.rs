@@ -2,13 +2,16 @@
 //!
 //! The factors are random: the work of folding in and scanning does not depend on what they are.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, anyhow};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shared::catalogue::CatalogueColumns;
 use shared::model::als::ITEM_FACTORS;
-use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig};
+use shared::model::config::{AlsConfig, EventWeights, FORMAT_VERSION, Kind, ModelConfig, SasrecConfig};
+use shared::model::sasrec;
 use shared::model::tensors::TensorData;
 use shared::model::write::{NewArtifact, WriteOptions};
 use tempfile::TempDir;
@@ -36,21 +39,49 @@ pub(crate) fn artifact() -> Result<TempDir> {
         init_std: None,
         seed: None,
     };
+    let item_factors = random_values(ITEMS * FACTORS, SEED);
+    let weights = vec![TensorData::new(ITEM_FACTORS, &[ITEMS, FACTORS], &item_factors)];
+    write(folder.path(), Kind::Als(als), weights, ITEMS)?;
+    Ok(folder)
+}
+
+/// Writes an artifact of a sequence model of so many items, derived tensors included.
+pub(crate) fn write_sasrec(folder: &Path, config: SasrecConfig, items: usize) -> Result<()> {
+    let random = |((name, shape), seed): ((String, Vec<usize>), u64)| {
+        let count = shape.iter().product();
+        let numbers = match *shape {
+            // Of the size that training leaves them.
+            [_, _] if name.ends_with("embeddings") => scaled(random_values(count, seed), 0.1),
+            [inputs, _] => scaled(random_values(count, seed), (3.0 / inputs as f32).sqrt()),
+            _ if name.ends_with("weight") => vec![1.0; count],
+            _ => scaled(random_values(count, seed), 0.1),
+        };
+        (name, shape, numbers)
+    };
+    let tensors: Vec<_> = sasrec::tensors(&config, items).into_iter().zip(SEED..).map(random).collect();
+    let weights =
+        tensors.iter().map(|(name, shape, numbers)| TensorData::new(name, shape, numbers)).collect();
+    write(folder, Kind::Sasrec(config), weights, items)
+}
+
+fn scaled(mut values: Vec<f32>, by: f32) -> Vec<f32> {
+    values.iter_mut().for_each(|value| *value *= by);
+    values
+}
+
+fn write(folder: &Path, kind: Kind, weights: Vec<TensorData<'_>>, items: usize) -> Result<()> {
     let config = ModelConfig {
         format_version: FORMAT_VERSION,
-        kind: Kind::Als(als),
+        kind,
         name: "bench".into(),
         version: String::new(),
         event_weights: EventWeights::default(),
         training: None,
         metrics: Default::default(),
     };
-    let catalogue = catalogue().map_err(|error| anyhow!("the catalogue is not valid: {error}"))?;
-    let item_factors = random_values(ITEMS * FACTORS, SEED);
-    let weights = vec![TensorData::new(ITEM_FACTORS, &[ITEMS, FACTORS], &item_factors)];
+    let catalogue = catalogue(items).map_err(|error| anyhow!("the catalogue is not valid: {error}"))?;
     let artifact = NewArtifact { config, catalogue, weights };
-    artifact.write(folder.path(), WriteOptions { serving: true, sign: None })?;
-    Ok(folder)
+    Ok(artifact.write(folder, WriteOptions { serving: true, sign: None })?)
 }
 
 /// The sizes in words.
@@ -93,12 +124,12 @@ pub(crate) fn random_values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.random::<f32>() * 2.0 - 1.0).collect()
 }
 
-fn catalogue() -> Result<CatalogueColumns, String> {
+fn catalogue(items: usize) -> Result<CatalogueColumns, String> {
     let mut columns = CatalogueColumns::new((0..GENRES).map(|genre| format!("Genre {genre}")).collect())?;
-    for row in 0..ITEMS {
+    for row in 0..items {
         let title = format!("The title of film number {row}");
         let genres = 1 << (row % GENRES) | 1 << (row / 7 % GENRES);
-        columns.push(&id(row), &title, 1930 + (row % 95) as u16, genres, (ITEMS - row) as u32)?;
+        columns.push(&id(row), &title, 1930 + (row % 95) as u16, genres, (items - row) as u32)?;
     }
     Ok(columns)
 }

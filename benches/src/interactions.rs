@@ -17,6 +17,9 @@ pub(crate) struct Shape {
 /// MovieLens ml-1m: 6,040 users, 3,706 items, 1,000,209 ratings.
 pub(crate) const ML_1M: Shape = Shape { users: 6_040, items: 3_706, pairs: 1_000_209 };
 
+/// What of ml-1m trains sequence models: items with at least five users, as in the published comparisons.
+pub(crate) const ML_1M_SEQUENCES: Shape = Shape { users: 6_040, items: 3_416, pairs: 999_611 };
+
 /// Fewest and most items of a user, as in ml-1m.
 const ACTIVITY: (f64, f64) = (20.0, 2_314.0);
 /// Spread of the logarithm of a user's number of items.
@@ -27,6 +30,11 @@ const POPULARITY: (f64, f64) = (1.3, 100.0);
 
 /// Draws interactions of a shape; the same for a seed at all times. Every weight is 1.
 pub(crate) fn draw(shape: Shape, seed: u64) -> Interactions {
+    Interactions::of(&histories(shape, seed), shape.items)
+}
+
+/// The same, as what each user had.
+pub(crate) fn histories(shape: Shape, seed: u64) -> Vec<Vec<(u32, f32)>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (exponent, shift) = POPULARITY;
     let log_weights: Vec<f64> = (0..shape.items).map(|rank| -exponent * (rank as f64 + shift).ln()).collect();
@@ -42,7 +50,7 @@ pub(crate) fn draw(shape: Shape, seed: u64) -> Interactions {
         }
         histories.push(keyed.iter().take(count).map(|(_, item)| (*item, 1.0)).collect());
     }
-    Interactions::of(&histories, shape.items)
+    histories
 }
 
 /// Items per user: log-normal within bounds, scaled so that they sum to the number of pairs.

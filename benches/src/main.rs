@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p benches` measures everything, prints a table and writes it to `benches/results/latest.md`.
 //! `--quick` takes few samples and `--only NAME` one bench; what they find is printed only, for the written table is
-//! always of one whole run. Nothing here fails because something is slow.
+//! always of one whole run. `--torch PYTHON` names a Python with torch, which is then measured beside the sequence model.
+//! Nothing here fails because something is slow.
 //!
 //! A bench is a file in `rows/` and a line in [`rows::ALL`].
 
@@ -12,16 +13,17 @@ mod fixture;
 mod interactions;
 mod machine;
 mod measure;
+mod peer;
 mod report;
 mod rows;
 mod runtime_api;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use report::Report;
 
@@ -35,6 +37,26 @@ struct Options {
     /// One bench alone, by name; the table is printed and not written
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// A Python that has torch, to be measured beside; without it no row is compared with PyTorch
+    #[arg(long, value_name = "PYTHON")]
+    torch: Option<PathBuf>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program starts of itself as a process beside it.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Candle's operators over the weights of an artifact: for `sasrec`
+    #[command(hide = true)]
+    Candle { model: PathBuf, histories: PathBuf },
+    /// A training step by step: for `sasrec-training`
+    #[command(hide = true)]
+    Train {
+        #[arg(long)]
+        plain: bool,
+        histories: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -48,6 +70,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    match &options.part {
+        Some(Part::Candle { model, histories }) => return rows::sasrec::candle(model, histories),
+        Some(Part::Train { plain, histories }) => return rows::training::stepwise(histories, *plain),
+        None => {}
+    }
     let wanted: Vec<_> = rows::ALL
         .iter()
         .filter(|bench| options.only.as_deref().is_none_or(|name| name == bench.name))
@@ -58,7 +85,7 @@ fn run(options: &Options) -> Result<()> {
     let mut report = Report::begin(&command(options));
     for bench in wanted {
         eprintln!("{}: {}", bench.name, bench.about);
-        let findings = (bench.run)(options.quick).with_context(|| format!("bench {}", bench.name))?;
+        let findings = (bench.run)(options).with_context(|| format!("bench {}", bench.name))?;
         report.add(findings);
     }
     report.end();
@@ -75,7 +102,7 @@ fn run(options: &Options) -> Result<()> {
 /// The command that runs the same again.
 fn command(options: &Options) -> String {
     let mut command = "cargo run --release -p benches".to_owned();
-    if options.quick || options.only.is_some() {
+    if options.quick || options.only.is_some() || options.torch.is_some() {
         command.push_str(" --");
     }
     if options.quick {
@@ -83,6 +110,9 @@ fn command(options: &Options) -> String {
     }
     if let Some(name) = &options.only {
         command.push_str(&format!(" --only {name}"));
+    }
+    if options.torch.is_some() {
+        command.push_str(" --torch PYTHON");
     }
     command
 }

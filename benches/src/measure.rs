@@ -63,6 +63,19 @@ pub(crate) fn cpu_seconds<T>(batch: usize, mut work: impl FnMut() -> Result<T>) 
     Ok((thread_cpu_time() - before).as_secs_f64() / batch as f64)
 }
 
+/// Seconds of CPU time of this thread for each of `count` calls of `work`, which is told their number from 1, after a call
+/// that does not count.
+pub(crate) fn each_cpu_seconds<T>(count: usize, work: impl Fn(usize) -> Result<T>) -> Result<Vec<f64>> {
+    black_box(work(0)?);
+    (1..=count)
+        .map(|number| {
+            let before = thread_cpu_time();
+            black_box(work(number)?);
+            Ok((thread_cpu_time() - before).as_secs_f64())
+        })
+        .collect()
+}
+
 /// CPU time that this thread has used.
 pub(crate) fn thread_cpu_time() -> Duration {
     cpu_time(ClockId::ThreadCPUTime)

@@ -18,7 +18,11 @@ pub(crate) fn answer(reply: &Reply) -> Value {
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(reply.media_type(), "application/json", "{reply:?}");
     let answer = reply.json();
-    assert_eq!(fields(&answer), ["items", "receipt", "request_id"], "{answer}");
+    let explained = answer.get("explanation").is_some();
+    let named = ["explanation", "items", "receipt", "request_id"];
+    assert_eq!(fields(&answer), named[usize::from(!explained)..], "{answer}");
+    let has_because = |item: &Value| item.get("because").is_some();
+    assert!(items(&answer).iter().all(|item| has_because(item) == explained), "{answer}");
     assert_eq!(
         answer["request_id"].as_str(),
         reply.headers.get("x-request-id").map(String::as_str),

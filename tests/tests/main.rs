@@ -18,6 +18,7 @@ mod lifecycle;
 mod log;
 mod refusals;
 mod safetensors;
+mod sasrec;
 mod schemathesis;
 mod service;
 // Its cases are functions of their own, which only this marks as tests for the lints.

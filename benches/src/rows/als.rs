@@ -11,6 +11,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use training::als::{self, AlsSettings, Interactions, Solver};
 
 use super::Bench;
+use crate::Options;
 use crate::interactions::{ML_1M, draw};
 use crate::measure::{Contender, Samples, interleave, process_cpu_time};
 use crate::report::{Aim, Findings, Row, Unit};
@@ -29,7 +30,7 @@ struct Training {
     loss: f64,
 }
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let interactions = draw(ML_1M, 42);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (all, one) = (pool(cores)?, pool(1)?);

@@ -20,7 +20,7 @@ use super::Bench;
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
 use crate::runtime_api::RuntimeApi;
-use crate::{binaries, fixture, machine};
+use crate::{Options, binaries, fixture, machine};
 
 pub(crate) const BENCH: Bench =
     Bench { name: "cold-start", about: "the recommend function from exec to its first answer", run };
@@ -36,7 +36,7 @@ struct ColdStart {
 /// A number of a cold start.
 type Number = fn(&ColdStart) -> f64;
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let recommend = binaries::build("recommend", "recommend")?;
     let bare = binaries::build("benches", "bare")?;
     let empty = binaries::build("benches", "empty")?;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tests::{Process, command};
 
 use super::Bench;
+use crate::Options;
 use crate::binaries;
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
@@ -37,7 +38,7 @@ struct Effect {
     answers: f64,
 }
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let mut service = Service::start(&binaries::build("marquee", "marquee")?)?;
     let mut file = File::create(service.home.path().join("synced")).context("cannot make a file")?;
     let mut effects = Contender::new(|| service.next_effect());

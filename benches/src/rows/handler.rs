@@ -28,6 +28,7 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 use super::Bench;
+use crate::Options;
 use crate::fixture;
 use crate::measure::{Contender, Samples, TakesTurns, cpu_seconds, interleave, thread_cpu_time};
 use crate::report::{Aim, Findings, Row, Unit};
@@ -38,7 +39,7 @@ pub(crate) const BENCH: Bench =
 /// Calls a sample: some milliseconds, much more than reading the clock takes and less than the machine's moods last.
 const BATCH: usize = 20;
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let folder = fixture::artifact()?;
     let recommending = Arc::new(Recommending::open(folder.path())?);
     let body = Bytes::from(fixture::request_body());

@@ -14,7 +14,7 @@ use tests::{Emulator, Moto, Request, send};
 use super::Bench;
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Findings, Row, Unit};
-use crate::{binaries, fixture};
+use crate::{Options, binaries, fixture};
 
 pub(crate) const BENCH: Bench =
     Bench { name: "init", about: "functions' starts under the Lambda runtime emulator", run };
@@ -24,7 +24,7 @@ const SECRET: &str = "bench/erasure";
 /// A real event of the gateway.
 const EVENTS: &str = include_str!("../../../events/events/accepted.json");
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let recommend = binaries::build("recommend", "recommend")?;
     let similar = binaries::build("similar", "similar")?;
     let events = binaries::build("events", "events")?;

@@ -5,11 +5,14 @@ mod cold_start;
 mod feedback;
 mod handler;
 mod init;
+pub(crate) mod sasrec;
 mod sizes;
 mod topk;
+pub(crate) mod training;
 
 use anyhow::Result;
 
+use crate::Options;
 use crate::report::Findings;
 
 /// Something measured.
@@ -18,13 +21,22 @@ pub(crate) struct Bench {
     pub(crate) name: &'static str,
     /// What it measures, in a line.
     pub(crate) about: &'static str,
-    /// Measures; with fewer samples when its argument is true.
-    pub(crate) run: fn(bool) -> Result<Findings>,
+    /// Measures.
+    pub(crate) run: fn(&Options) -> Result<Findings>,
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 7] =
-    [cold_start::BENCH, init::BENCH, sizes::BENCH, handler::BENCH, feedback::BENCH, topk::BENCH, als::BENCH];
+pub(crate) const ALL: [Bench; 9] = [
+    cold_start::BENCH,
+    init::BENCH,
+    sizes::BENCH,
+    handler::BENCH,
+    feedback::BENCH,
+    topk::BENCH,
+    sasrec::BENCH,
+    als::BENCH,
+    training::BENCH,
+];
 
 /// Their names, for a message.
 pub(crate) fn names() -> String {

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::Bench;
+use crate::Options;
 use crate::binaries;
 use crate::measure::Samples;
 use crate::report::{Findings, Row, Unit};
@@ -26,7 +27,7 @@ const PACKAGES: [&str; 10] = [
     "marquee",
 ];
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     if quick {
         let note = "Sizes are left out with --quick: each binary is linked for minutes.".to_owned();
         return Ok(Findings { rows: Vec::new(), notes: vec![note] });

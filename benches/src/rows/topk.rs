@@ -14,6 +14,7 @@ use shared::catalogue::RowSet;
 use shared::model::topk::{BLOCK, Items, Layout, to_block, top_k};
 
 use super::Bench;
+use crate::Options;
 use crate::fixture::random_values;
 use crate::measure::{Contender, Samples, cpu_seconds, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
@@ -27,7 +28,7 @@ const CACHE_LINE_BYTES: usize = 64;
 /// A sample reads at least as many bytes, so that it takes milliseconds.
 const BYTES_A_SAMPLE: usize = 32 << 20;
 
-fn run(quick: bool) -> Result<Findings> {
+fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let sizes: &[(usize, &str, Option<Aim>)] = &[
         (10_000, "10k", None),
         (100_000, "100k", Some(Aim::Ratio(1.05))),

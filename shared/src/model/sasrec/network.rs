@@ -219,7 +219,7 @@ impl Plain {
         if self.dropout == 0.0 { Ok(x) } else { candle_nn::ops::dropout(&x, self.dropout) }
     }
 
-    /// One history: `[n, 3 d]` to `[n, d]`; or several of one length: `[B, n, 3 d]` to `[B, n, d]`.
+    /// Histories of one length: `[B, n, 3 d]` to `[B, n, d]`.
     fn attend_to(self, query_key_value: &Tensor, heads: usize) -> Result<Tensor> {
         let (count, n, packed) = query_key_value.dims3()?;
         let (d, per_head) = (packed / 3, packed / 3 / heads);
@@ -229,8 +229,7 @@ impl Plain {
         };
         let (queries, keys, values) = (part(0)?, part(1)?, part(2)?);
         let scores = (queries.matmul(&keys.transpose(2, 3)?.contiguous()?)? / (per_head as f64).sqrt())?;
-        let future = (0..n * n).map(|at| if at % n > at / n { f32::NEG_INFINITY } else { 0.0 });
-        let future = Tensor::from_iter(future, query_key_value.device())?.reshape((1, 1, n, n))?;
+        let future = future(n, query_key_value.device())?;
         let weights = candle_nn::ops::softmax(&scores.broadcast_add(&future)?, D::Minus1)?;
         let attended = self.drop(weights)?.matmul(&values)?;
         attended.transpose(1, 2)?.contiguous()?.reshape((count, n, d))
@@ -253,20 +252,7 @@ impl Operators for Plain {
     }
 
     fn attend(&self, query_key_value: &Tensor, batch: &Batch, heads: usize) -> Result<Tensor> {
-        let (total, packed) = query_key_value.dims2()?;
-        let (count, first) = (batch.lengths.len(), batch.lengths.first().copied().unwrap_or_default());
-        if batch.lengths.iter().all(|length| *length == first) {
-            let together = query_key_value.reshape((count, first, packed))?;
-            return self.attend_to(&together, heads)?.reshape((total, packed / 3));
-        }
-        let mut start = 0;
-        let mut parts = Vec::with_capacity(count);
-        for &length in &batch.lengths {
-            let history = query_key_value.narrow(0, start, length)?.unsqueeze(0)?;
-            parts.push(self.attend_to(&history, heads)?.squeeze(0)?);
-            start += length;
-        }
-        Tensor::cat(&parts, 0)
+        each_history(query_key_value, batch, |histories| self.attend_to(histories, heads))
     }
 
     fn rectify(&self, x: &Tensor) -> Result<Tensor> {
@@ -275,5 +261,125 @@ impl Operators for Plain {
 
     fn add(&self, x: &Tensor, change: &Tensor) -> Result<Tensor> {
         x + self.drop(change.clone())?
+    }
+}
+
+/// Candle's own operators in the forms that it has for inference, which are faster than [`Plain`]'s: none has a gradient,
+/// so nothing behind them can be trained.
+#[derive(Clone, Debug)]
+pub struct Inference {
+    /// `[L, L]`: 0 up to a position, −∞ after it.
+    future: Tensor,
+}
+
+impl Inference {
+    /// For histories of at most `length` items.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(length: usize, device: &Device) -> Result<Self> {
+        Ok(Self { future: future(length, device)? })
+    }
+
+    /// Histories of one length: `[B, n, 3 d]` to `[B, n, d]`.
+    fn attend_to(&self, query_key_value: &Tensor, heads: usize) -> Result<Tensor> {
+        let (count, n, packed) = query_key_value.dims3()?;
+        let (d, per_head) = (packed / 3, packed / 3 / heads);
+        let part = |index: usize| {
+            let part = query_key_value.narrow(D::Minus1, index * d, d)?;
+            part.reshape((count, n, heads, per_head))?.transpose(1, 2)?.contiguous()
+        };
+        let scores = (part(0)?.matmul(&part(1)?.t()?)? / (per_head as f64).sqrt())?;
+        let future = self.future.narrow(0, 0, n)?.narrow(1, 0, n)?;
+        let weights = candle_nn::ops::softmax_last_dim(&scores.broadcast_add(&future)?)?;
+        let attended = weights.matmul(&part(2)?)?;
+        attended.transpose(1, 2)?.contiguous()?.reshape((count, n, d))
+    }
+}
+
+impl Operators for Inference {
+    fn embed(&self, items: &Tensor, positions: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let scale = (items.dim(1)? as f64).sqrt();
+        (items.index_select(&batch.rows, 0)? * scale)? + positions.index_select(&batch.positions, 0)?
+    }
+
+    fn normalize(&self, x: &Tensor, norm: &Affine, epsilon: f32) -> Result<Tensor> {
+        candle_nn::ops::layer_norm(x, &norm.weight, &norm.bias, epsilon)
+    }
+
+    fn linear(&self, x: &Tensor, layer: &Affine) -> Result<Tensor> {
+        x.matmul(&layer.weight)?.broadcast_add(&layer.bias)
+    }
+
+    fn attend(&self, query_key_value: &Tensor, batch: &Batch, heads: usize) -> Result<Tensor> {
+        each_history(query_key_value, batch, |histories| self.attend_to(histories, heads))
+    }
+
+    fn rectify(&self, x: &Tensor) -> Result<Tensor> {
+        x.relu()
+    }
+
+    fn add(&self, x: &Tensor, change: &Tensor) -> Result<Tensor> {
+        x + change
+    }
+}
+
+/// `[n, n]`: 0 up to a position, −∞ after it.
+fn future(n: usize, device: &Device) -> Result<Tensor> {
+    let future = (0..n * n).map(|at| if at % n > at / n { f32::NEG_INFINITY } else { 0.0 });
+    Tensor::from_iter(future, device)?.reshape((n, n))
+}
+
+/// Attention, `[B, n, 3 d]` to `[B, n, d]`, within each history of a batch: all at once where they have one length.
+fn each_history(
+    query_key_value: &Tensor,
+    batch: &Batch,
+    attend: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let (total, packed) = query_key_value.dims2()?;
+    let (count, first) = (batch.lengths.len(), batch.lengths.first().copied().unwrap_or_default());
+    if batch.lengths.iter().all(|length| *length == first) {
+        let together = query_key_value.reshape((count, first, packed))?;
+        return attend(&together)?.reshape((total, packed / 3));
+    }
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(count);
+    for &length in &batch.lengths {
+        let history = query_key_value.narrow(0, start, length)?.unsqueeze(0)?;
+        parts.push(attend(&history)?.squeeze(0)?);
+        start += length;
+    }
+    Tensor::cat(&parts, 0)
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::{SasrecWeights, sasrec_config};
+
+    #[test]
+    fn both_forms_of_the_operators_say_what_the_formulas_say() {
+        let weights = SasrecWeights::random(sasrec_config(), 30, 2);
+        let tensor = |(name, shape, values): &(String, Vec<usize>, Vec<f32>)| {
+            (name.clone(), Tensor::from_slice(values, shape.as_slice(), &Device::Cpu).unwrap())
+        };
+        let tensors = weights.tensors.iter().map(tensor).collect();
+        let network = Network::new(&weights.config, &tensors).unwrap();
+        let histories: [&[u32]; 3] = [&[7, 3, 29, 4, 1], &[5], &[9, 8, 2]];
+        // All of one length take another way than different lengths.
+        for histories in [&histories[..], &histories[..1]] {
+            let batch = Batch::of(histories.iter().copied(), 5, &Device::Cpu).unwrap();
+            let plain = network.queries(&batch, &Plain::default()).unwrap();
+            let inference = Inference::new(5, &Device::Cpu).unwrap();
+            let inferred = network.queries(&batch, &inference).unwrap();
+            for queries in [plain, inferred] {
+                let queries: Vec<Vec<f32>> = queries.to_vec2().unwrap();
+                for (found, history) in queries.iter().zip(histories) {
+                    for (found, expected) in found.iter().zip(weights.query(history)) {
+                        assert!((f64::from(*found) - expected).abs() < 5e-5, "{found} {expected}");
+                    }
+                }
+            }
+        }
     }
 }
