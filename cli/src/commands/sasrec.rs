@@ -14,35 +14,35 @@ pub(super) const HEADING: &str = "SASRec";
 #[derive(Debug, Args)]
 pub(crate) struct SasrecOptions {
     /// Numbers per item: the size of the embeddings
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
-    dimensions: Option<usize>,
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one, default_value_t = Settings::default().dimensions)]
+    dimensions: usize,
     /// Items of a history that are seen at most, the newest
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
-    length: Option<usize>,
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one, default_value_t = Settings::default().length)]
+    length: usize,
     /// Blocks of self-attention, one after the other
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
-    blocks: Option<usize>,
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one, default_value_t = Settings::default().blocks)]
+    blocks: usize,
     /// Numbers between the two layers of a feed-forward network [default: as many as dimensions]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
     feed_forward: Option<usize>,
     /// Attention heads a block; they divide the dimensions
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
-    heads: Option<usize>,
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one, default_value_t = Settings::default().heads)]
+    heads: usize,
     /// Share of activations that are dropped while training, 0 to below 1
-    #[arg(long, help_heading = HEADING, value_name = "P", value_parser = share_below_one)]
-    dropout: Option<f64>,
+    #[arg(long, help_heading = HEADING, value_name = "P", value_parser = share_below_one, default_value_t = Settings::default().dropout)]
+    dropout: f64,
     /// Adam's step size
-    #[arg(long, help_heading = HEADING, value_name = "X", value_parser = above_zero)]
-    learning_rate: Option<f64>,
-    /// Histories a step
+    #[arg(long, help_heading = HEADING, value_name = "X", value_parser = above_zero, default_value_t = Settings::default().learning_rate)]
+    learning_rate: f64,
+    /// Windows of histories a step [default: 16 to 64, by how many there are]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
     batch: Option<usize>,
-    /// Negatives drawn for each position [default: none, the whole catalogue, where it is small enough]
+    /// Items drawn against each history [default: all items, or 256 of a catalogue above 30,000]
     #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
     sampled_negatives: Option<usize>,
     /// Epochs without a better validation NDCG after which it stops
-    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one)]
-    patience: Option<usize>,
+    #[arg(long, help_heading = HEADING, value_name = "N", value_parser = at_least_one, default_value_t = Settings::default().patience)]
+    patience: usize,
     /// Directory to keep checkpoints in [default: none are kept]
     #[arg(long, help_heading = HEADING, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
@@ -58,16 +58,16 @@ impl SasrecOptions {
     pub(super) fn settings(&self, seed: u64, epochs: Option<usize>) -> Settings {
         let default = Settings::default();
         Settings {
-            dimensions: self.dimensions.unwrap_or(default.dimensions),
-            length: self.length.unwrap_or(default.length),
-            blocks: self.blocks.unwrap_or(default.blocks),
-            heads: self.heads.unwrap_or(default.heads),
+            dimensions: self.dimensions,
+            length: self.length,
+            blocks: self.blocks,
+            heads: self.heads,
             feed_forward: self.feed_forward,
-            dropout: self.dropout.unwrap_or(default.dropout),
-            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
+            dropout: self.dropout,
+            learning_rate: self.learning_rate,
             batch: self.batch,
             epochs: epochs.unwrap_or(default.epochs),
-            patience: self.patience.unwrap_or(default.patience),
+            patience: self.patience,
             negatives: self.sampled_negatives,
             calibration: default.calibration,
             seed,
@@ -118,19 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_left_to_the_trainer() {
-        let found = read("").unwrap();
-        let counts = [found.dimensions, found.length, found.blocks, found.heads, found.batch];
-        assert_eq!(counts, [None; 5]);
-        assert_eq!((found.sampled_negatives, found.patience), (None, None));
-        assert_eq!((found.dropout, found.learning_rate), (None, None));
-        assert_eq!((found.checkpoint, found.resume, found.device), (None, false, DeviceChoice::Cpu));
+    fn what_is_not_given_is_as_the_trainer_has_it() {
+        assert_eq!(read("").unwrap().settings(42, None), Settings::default());
     }
 
     #[test]
     fn what_is_given_is_read() {
         let found = read("--length 50 --dropout 0 --checkpoint here --resume --device cuda:1").unwrap();
-        assert_eq!((found.length, found.dropout, found.resume), (Some(50), Some(0.0), true));
+        assert_eq!((found.length, found.dropout, found.resume), (50, 0.0, true));
         assert_eq!(found.device, DeviceChoice::Cuda(1));
     }
 

@@ -70,8 +70,8 @@ impl Default for Settings {
             blocks: 2,
             heads: 1,
             feed_forward: None,
-            dropout: 0.2,
-            learning_rate: 1e-3,
+            dropout: 0.1,
+            learning_rate: 1.5e-3,
             batch: None,
             epochs: 60,
             patience: 10,
@@ -94,7 +94,7 @@ impl Settings {
     /// Steps an epoch that are aimed at, within the bounds of a batch.
     const STEPS: usize = 64;
     const BATCH_LEAST: usize = 16;
-    const BATCH_MOST: usize = 128;
+    const BATCH_MOST: usize = 64;
 
     /// The model's hyperparameters, and how it was trained.
     #[must_use]
