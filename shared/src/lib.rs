@@ -15,6 +15,7 @@
 //! assert_eq!(answer.items.len(), 3);
 //! ```
 
+pub mod accelerator;
 pub mod api;
 #[cfg(feature = "dynamodb")]
 pub mod aws;
