@@ -134,10 +134,12 @@ fn print(answer: &Answer) {
     println!("{table}");
     let receipt = &answer.receipt;
     let from = match receipt.rung {
+        Rung::Accelerator => "the accelerator",
         Rung::Function => "the model",
         Rung::Popular => "what is popular: nothing was liked",
     };
-    println!("from {from} ({} {}), {:.2} ms", receipt.model.name, receipt.model.version, receipt.elapsed_ms);
+    let version = receipt.model.version.as_deref().unwrap_or("of no version");
+    println!("from {from} ({} {version}), {:.2} ms", receipt.model.name, receipt.elapsed_ms);
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ pub mod keys;
 pub mod lambda;
 pub mod model;
 pub mod recommend;
-#[cfg(feature = "secrets")]
 pub mod secrets;
 pub mod store;
 pub mod telemetry;

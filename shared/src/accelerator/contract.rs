@@ -42,7 +42,8 @@ pub fn model_name(catalogue_digest: &str) -> String {
     format!("marquee-{}", catalogue_digest.get(..12).unwrap_or(catalogue_digest))
 }
 
-/// A request for lists of `limit` rows, one for each history, oldest item first; `timeout` is the time it may take.
+/// A request for lists of `limit` rows, one for each history, oldest item first; `timeout` is the time it may take. The outputs
+/// are asked for in binary.
 ///
 /// # Panics
 /// Never: rows are below 2³¹, as a catalogue is.
@@ -67,9 +68,10 @@ pub fn request(
     parameters.insert(LIMIT_PARAMETER.into(), limit.into());
     let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
     parameters.insert(TIMEOUT_PARAMETER.into(), micros.into());
-    let output = |name: &str| RequestedOutput { name: name.to_owned(), encoding: reply };
+    let output = |name: &str| RequestedOutput { name: name.to_owned(), encoding: Encoding::Binary };
     InferRequest {
-        id: None,
+        // Some servers make one up where it is missing, and one fails.
+        id: Some("1".into()),
         parameters,
         inputs: vec![
             Tensor { name: HISTORY.into(), shape: shape.clone(), data: Data::Int32(rows) },

@@ -227,6 +227,9 @@ pub enum Explanation {
     /// Each weight is how much lower the score would be had the person not met that item; below 0 where it would be
     /// higher. They do not sum to the score. Only the latest ten items are tried.
     LeaveOneOut,
+    /// The accelerator's model is another one than the function's: each weight is how alike the two items are to the
+    /// latter, from −1 to 1. They have nothing to do with the score.
+    Similarity,
 }
 
 /// What one item of the history has to do with a score.
@@ -246,6 +249,8 @@ pub struct Because {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Rung {
+    /// The accelerator.
+    Accelerator,
     /// The model inside the function.
     Function,
     /// The popularity list.
@@ -257,6 +262,18 @@ pub enum Rung {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Reason {
+    /// The accelerator gave no whole reply before the cut-off.
+    AcceleratorTimeout,
+    /// The accelerator was not asked: it failed before, and is being tried beside the requests.
+    AcceleratorOpen,
+    /// The accelerator can't be reached, or was lost on the way.
+    AcceleratorUnreachable,
+    /// The accelerator said no: it has another catalogue, another key, or a fault.
+    AcceleratorRejected,
+    /// The accelerator's reply broke a rule of the contract; the log has which.
+    AcceleratorInvalidOutput,
+    /// The rules left fewer of the accelerator's items than were asked for.
+    AcceleratorInsufficient,
     /// Nothing in the history attracts to an item that the catalogue knows.
     NoKnownHistory,
     /// The function's own answer broke a rule of the output; the log has which.
@@ -271,6 +288,7 @@ impl Rung {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Accelerator => "accelerator",
             Self::Function => "function",
             Self::Popular => "popular",
         }
@@ -282,6 +300,12 @@ impl Reason {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AcceleratorTimeout => "accelerator_timeout",
+            Self::AcceleratorOpen => "accelerator_open",
+            Self::AcceleratorUnreachable => "accelerator_unreachable",
+            Self::AcceleratorRejected => "accelerator_rejected",
+            Self::AcceleratorInvalidOutput => "accelerator_invalid_output",
+            Self::AcceleratorInsufficient => "accelerator_insufficient",
             Self::NoKnownHistory => "no_known_history",
             Self::FunctionInvalidOutput => "function_invalid_output",
             Self::ProfileUnavailable => "profile_unavailable",
@@ -358,12 +382,12 @@ impl Receipted for Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ModelReceipt {
-    /// Its name.
+    /// Its name; on the rung `accelerator`, that under which it is served there.
     pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its digest, 64 hexadecimal digits.
-    pub digest: String,
+    /// Its version; `null` where an accelerator doesn't say it.
+    pub version: Option<String>,
+    /// Its digest, 64 hexadecimal digits; `null` where an accelerator doesn't say it.
+    pub digest: Option<String>,
 }
 
 /// How the history was taken, in distinct items.

@@ -46,7 +46,7 @@ pub struct Attraction {
 }
 
 /// What a history comes to: a query vector, and how to take its scores apart.
-pub trait Taste {
+pub trait Taste: Send {
     /// The best `k` rows outside `excluded`, best first, equals by row.
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored>;
 

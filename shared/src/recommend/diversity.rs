@@ -1,6 +1,7 @@
 //! Variety: maximal marginal relevance (Carbonell and Goldstein 1998).
 
-use crate::model::{Recommender, Scored};
+use crate::catalogue::Row;
+use crate::model::{Attraction, Recommender, Scored};
 
 /// Chooses `k` of the candidates, best first, each time the one with the largest
 /// (1 − δ) relevance − δ (largest cosine to one chosen before). Relevance is the score brought to 0…1 over the
@@ -33,6 +34,12 @@ pub(super) fn maximal_marginal_relevance(
         }
     }
     chosen
+}
+
+/// How alike an item is to each of a history: the cosine of the angle between their vectors, 0 where one has no direction.
+pub(super) fn likeness(model: &dyn Recommender, row: Row, history: &[Attraction]) -> Vec<f32> {
+    let item = direction(model.item_vector(row));
+    history.iter().map(|other| dot(&item, &direction(model.item_vector(other.row)))).collect()
 }
 
 /// The vector at length 1; zeros when it has no direction.

@@ -63,4 +63,9 @@ impl KnownHistory {
         let seen = if include_seen { &[] } else { self.seen.as_slice() };
         seen.iter().chain(&self.unwanted).for_each(|&row| excluded.insert(row));
     }
+
+    /// How many items must never be answered.
+    pub(super) fn unwanted_count(&self) -> usize {
+        self.unwanted.len()
+    }
 }

@@ -1,9 +1,10 @@
 //! Putting given items in order for a person.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::history::KnownHistory;
+use super::ladder::Verdict;
 use super::{Memory, Recommending};
 use crate::api::ranking::{RankedItem, RankingAnswer, RankingRequest};
 use crate::api::recommendation::{Reason, Rung};
@@ -27,7 +28,7 @@ impl Recommending {
         let rows: Vec<(&str, Option<Row>)> =
             items.map(|id| (id.as_str(), catalogue.row(id.as_str()))).collect();
 
-        let (rung, reason, scores) = self.scores_of(&rows, &history);
+        let (verdict, scores) = self.scores_of(&rows, &history);
         let mut order: Vec<usize> = (0..rows.len()).collect();
         // Stable: what is unknown keeps its order.
         order.sort_by(|&a, &b| match (scores[a], scores[b]) {
@@ -43,7 +44,8 @@ impl Recommending {
         });
         let items = ranked.collect();
         let came_from = (&remembered, request.history.as_slice());
-        let receipt = self.receipt((rung, reason), &history, came_from, request.deadline_ms, started);
+        let model = self.model.clone();
+        let receipt = self.receipt(verdict, model, &history, came_from, request.deadline_ms, started);
         RankingAnswer { request_id, items, receipt }
     }
 
@@ -52,22 +54,23 @@ impl Recommending {
         &self,
         rows: &[(&str, Option<Row>)],
         history: &KnownHistory,
-    ) -> (Rung, Option<Reason>, Vec<Option<f32>>) {
+    ) -> (Verdict, Vec<Option<f32>>) {
+        let verdict = |rung, function| Verdict { rung, accelerator: None, function };
         let popularity =
             || rows.iter().map(|(_, row)| row.map(|row| self.artifact.catalogue.popularity(row) as f32));
         if history.attractions.is_empty() {
-            return (Rung::Popular, Some(Reason::NoKnownHistory), popularity().collect());
+            return (verdict(Rung::Popular, Some(Reason::NoKnownHistory)), popularity().collect());
         }
         let taste = self.artifact.recommender().taste(&history.attractions);
         let scores = taste
             .map(|taste| rows.iter().map(|(_, row)| row.map(|row| taste.score(row))).collect::<Vec<_>>());
         match scores {
             Some(scores) if scores.iter().flatten().all(|score| score.is_finite()) => {
-                (Rung::Function, None, scores)
+                (verdict(Rung::Function, None), scores)
             }
             _ => {
                 tracing::error!(model = self.model.digest, "the model's scores are not finite");
-                (Rung::Popular, Some(Reason::FunctionInvalidOutput), popularity().collect())
+                (verdict(Rung::Popular, Some(Reason::FunctionInvalidOutput)), popularity().collect())
             }
         }
     }

@@ -115,6 +115,20 @@ impl<T> Cached<T> {
         }
     }
 
+    /// What the secret says, without waiting where there is a copy: one that is due is read anew beside the caller.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn get_beside(self: &Arc<Self>) -> Result<Arc<T>, SecretError>
+    where
+        T: Send + Sync + 'static,
+    {
+        let Found::Stale(value) = self.find() else { return self.get().await };
+        let cached = Arc::clone(self);
+        tokio::spawn(async move { cached.warm_up().await });
+        Ok(value)
+    }
+
     /// What the secret says now, for whoever misses something in the copy: reads it again, unless that was tried less
     /// than [`EARLY_WAIT`] ago. Callers at the same time wait for one read.
     ///

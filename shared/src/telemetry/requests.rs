@@ -142,7 +142,7 @@ struct AnswerFields<'r> {
     reason: Option<&'static str>,
     profile: &'static str,
     degraded: Vec<&'static str>,
-    model_version: &'r str,
+    model_version: Option<&'r str>,
     elapsed_ms: NoMetric<f64>,
     #[entry(name = "Degraded")]
     is_degraded: AsCount<u64>,
@@ -175,7 +175,7 @@ impl<'r> AnswerFields<'r> {
             reason: receipt.reason.map(Reason::name),
             profile: receipt.profile.name(),
             degraded: receipt.degraded.iter().map(|reason| reason.name()).collect(),
-            model_version: &receipt.model.version,
+            model_version: receipt.model.version.as_deref(),
             elapsed_ms: receipt.elapsed_ms.into(),
             is_degraded: count((!receipt.degraded.is_empty()).into()),
             answers: 1.into(),

@@ -141,6 +141,8 @@ pub enum Dependency {
     Store,
     /// Secrets Manager.
     Secrets,
+    /// The accelerator.
+    Accelerator,
 }
 
 impl Dependency {
@@ -150,6 +152,7 @@ impl Dependency {
         match self {
             Self::Store => "store",
             Self::Secrets => "secrets",
+            Self::Accelerator => "accelerator",
         }
     }
 }
@@ -208,5 +211,54 @@ impl Record for FailureLine<'_> {
 
     fn level(&self) -> Level {
         Level::WARN
+    }
+}
+
+/// Logs that the breaker of an accelerator opened, or closed again.
+pub fn breaker(accelerator: &str, opened: bool) {
+    let change = BreakerChange { accelerator, opened };
+    match EMITTER.get() {
+        Some(emitter) => change.emit(emitter),
+        None => change.tell(),
+    }
+}
+
+pub(super) struct BreakerChange<'a> {
+    pub(super) accelerator: &'a str,
+    pub(super) opened: bool,
+}
+
+impl BreakerChange<'_> {
+    pub(super) fn emit(&self, emitter: &Emitter) {
+        let Self { accelerator, opened } = *self;
+        emitter.emit(&BreakerLine { accelerator, opened: count(opened.into()), closed: count((!opened).into()) });
+    }
+
+    fn tell(&self) {
+        let Self { accelerator, opened } = *self;
+        if opened {
+            tracing::warn!(accelerator, "the breaker opened: answers come from the function");
+        } else {
+            tracing::info!(accelerator, "the breaker closed: the accelerator answers again");
+        }
+    }
+}
+
+#[derive(Entry)]
+struct BreakerLine<'r> {
+    accelerator: &'r str,
+    #[entry(name = "BreakerOpened")]
+    opened: AsCount<u64>,
+    #[entry(name = "BreakerClosed")]
+    closed: AsCount<u64>,
+}
+
+impl Record for BreakerLine<'_> {
+    fn message(&self) -> &'static str {
+        if *self.opened > 0 { "the breaker opened" } else { "the breaker closed" }
+    }
+
+    fn level(&self) -> Level {
+        if *self.opened > 0 { Level::WARN } else { Level::INFO }
     }
 }

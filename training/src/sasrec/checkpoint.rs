@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use shared::model::tensors::{self, TensorData, TensorFile};
 
 use super::optimizer::Adam;
+use super::outcome::TrainError;
 use super::settings::Settings;
-use super::train::TrainError;
 
 /// The file in the directory that the settings name.
 const FILE: &str = "checkpoint.safetensors";

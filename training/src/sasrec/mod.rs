@@ -11,15 +11,17 @@ mod initial;
 mod loss;
 pub mod operators;
 mod optimizer;
+mod outcome;
 mod plan;
 mod settings;
 mod train;
 mod validation;
 mod windows;
 
+pub use outcome::{Stage, TrainError, Trained};
 pub use plan::Plan;
 pub use settings::{Processor, Settings};
-pub use train::{Stage, TrainError, Trained, train};
+pub use train::train;
 
 #[cfg(test)]
 mod tests;

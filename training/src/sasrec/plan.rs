@@ -6,8 +6,8 @@ use std::fs;
 use shared::model::sasrec::tensors;
 
 use super::operators::PARTIALS;
+use super::outcome::TrainError;
 use super::settings::{Processor, Settings};
-use super::train::TrainError;
 
 /// What a training will need.
 #[derive(Clone, Debug, PartialEq, Eq)]

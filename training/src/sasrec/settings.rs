@@ -122,8 +122,9 @@ impl Settings {
         self.negatives.or((items > Self::FULL_SOFTMAX_ITEMS).then_some(Self::NEGATIVES))
     }
 
-    /// Windows in a step, for so many in all.
+    /// Windows in a step, for so many in all: no more than there are.
     pub(super) fn batch_of(&self, windows: usize) -> usize {
-        self.batch.unwrap_or_else(|| (windows / Self::STEPS).clamp(Self::BATCH_LEAST, Self::BATCH_MOST))
+        let by_steps = || (windows / Self::STEPS).clamp(Self::BATCH_LEAST, Self::BATCH_MOST);
+        self.batch.unwrap_or_else(by_steps).min(windows.max(1))
     }
 }

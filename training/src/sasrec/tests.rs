@@ -186,13 +186,25 @@ fn what_cannot_be_trained_on_is_said_in_a_sentence() {
     assert_eq!(said, "heads 3 do not divide dimensions 16");
     let said = fault(&round(), &Settings { negatives: Some(30), ..settings() });
     assert_eq!(said, "--sampled-negatives of a catalogue of 30: leave it out to train against all");
-    let said = fault(&round(), &Settings { dimensions: 1_024, batch: Some(1 << 40), ..settings() });
-    assert!(said.starts_with("training needs about ") && said.contains("a smaller --batch"), "{said}");
     #[cfg(not(feature = "cuda"))]
     assert!(
         fault(&round(), &Settings { device: Processor::Cuda(0), ..settings() })
             .starts_with("this build has no CUDA")
     );
+}
+
+#[test]
+fn memory_that_is_not_there_is_missed_before_training() {
+    let plan = Plan { parameters: 1, batch: 1, negatives: None, rows: 16, bytes: usize::MAX };
+    let said = plan.check(&settings()).unwrap_err().to_string();
+    assert!(said.starts_with("training needs about ") && said.contains("a smaller --batch"), "{said}");
+}
+
+#[test]
+fn a_step_has_no_more_windows_than_there_are() {
+    let all = quietly(&Settings { batch: Some(usize::MAX), ..settings() }).unwrap();
+    let windows = all.config.batch.unwrap();
+    assert!(bits(&all) == bits(&quietly(&Settings { batch: Some(windows), ..settings() }).unwrap()));
 }
 
 #[test]

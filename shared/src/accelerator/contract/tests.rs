@@ -22,7 +22,7 @@ fn reply_of(shape: Vec<usize>, items: Data, scores: Data) -> InferResponse {
 fn histories_of_different_lengths_come_back_as_they_went() {
     let given = [vec![attraction(0, 1.0)], vec![attraction(7, 0.5), attraction(3, 1.0), attraction(0, 0.2)]];
     let given: Vec<&[Attraction]> = given.iter().map(Vec::as_slice).collect();
-    let request = request(&given, 30, Duration::from_millis(150), Encoding::Binary);
+    let request = request(&given, 30, Duration::from_millis(150));
     assert_eq!(request.inputs[0].data, Data::Int32(vec![0, 0, 1, 8, 4, 1]));
     assert_eq!(request.parameters["limit"], 30);
     assert_eq!(request.parameters["timeout"], 150_000);

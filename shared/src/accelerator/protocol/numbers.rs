@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 /// JSON numbers in order, however they were nested. An `f64` holds every `INT32` and `FP32` exactly. Texts and the like,
 /// which a tensor that nobody asked for may hold, stand in it as what is not a number.
@@ -36,7 +36,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
 /// Appends one element, which is a number or an array of such. The depth is bounded by the parser.
 struct Element<'a>(&'a mut Vec<f64>);
 
-impl<'de> serde::de::DeserializeSeed<'de> for Element<'_> {
+impl<'de> DeserializeSeed<'de> for Element<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -55,28 +55,28 @@ impl<'de> Visitor<'de> for Element<'_> {
         Elements(self.0).visit_seq(elements)
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
         self.0.push(number);
         Ok(())
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
         self.visit_f64(number as f64)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
         self.visit_f64(number as f64)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 }

@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
+use shared::model::math::{layer_norm, norm_statistics};
 
 use super::linear::add_to;
 use super::{PARTIAL_ROWS, ROWS, gradient, numbers, with_numbers};
@@ -31,7 +32,7 @@ impl CustomOp3 for Normalization {
         let d = weight.len();
         let mut y = vec![0.0; x.len()];
         let tasks = y.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * d));
-        tasks.for_each(|(y, x)| normalize(x, weight, bias, self.epsilon, y));
+        tasks.for_each(|(y, x)| layer_norm(x, weight, bias, self.epsilon, y));
         Ok((CpuStorage::F32(y), of_x.shape().clone()))
     }
 
@@ -69,17 +70,6 @@ impl CustomOp3 for Normalization {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
-fn normalize(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) {
-    let d = weight.len();
-    for (x, y) in x.chunks_exact(d).zip(y.chunks_exact_mut(d)) {
-        let (mean, inverse) = moments(x, epsilon);
-        for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
-            *y = ((x - mean) * inverse).mul_add(*weight, *bias);
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx2+fma", "x86_64+avx2+fma", "aarch64+neon"))]
 fn backward(
     x: &[f32],
     weight: &[f32],
@@ -91,7 +81,7 @@ fn backward(
 ) {
     let d = weight.len();
     for ((of_x, x), of_y) in of_x.chunks_exact_mut(d).zip(x.chunks_exact(d)).zip(of_y.chunks_exact(d)) {
-        let (mean, inverse) = moments(x, epsilon);
+        let (mean, inverse) = norm_statistics(x, epsilon);
         for i in 0..d {
             let normal = (x[i] - mean) * inverse;
             of_weight[i] += of_y[i] * normal;
@@ -105,15 +95,6 @@ fn backward(
             *of_x = inverse * (*of_x - along_one - (x - mean) * inverse * along_x);
         }
     }
-}
-
-/// Mean, and 1 / √(variance + ε).
-#[inline(always)]
-fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
-    let d = x.len();
-    let mean = sum(d, |i| x[i]) / d as f32;
-    let variance = sum(d, |i| (x[i] - mean) * (x[i] - mean)) / d as f32;
-    (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
 /// Σ of `term`, in sixteen sums side by side.
