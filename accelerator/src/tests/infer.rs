@@ -8,6 +8,9 @@ use flate2::write::GzEncoder;
 use shared::testing;
 
 use super::*;
+use crate::batcher::Batcher;
+use crate::engine::{Engine, EngineError, Query};
+use crate::models::Model;
 
 #[tokio::test]
 async fn both_encodings_say_what_the_artifact_says() {
@@ -147,24 +150,36 @@ async fn what_is_wrong_with_a_request_is_said() {
     }
 }
 
+/// An engine that finds no numbers for the first item, and the item itself for others.
+#[derive(Debug)]
+struct Overflowing;
+
+impl Engine for Overflowing {
+    fn recommend(&self, batch: &[Query]) -> Result<Vec<Vec<Scored>>, EngineError> {
+        let list = |query: &Query| match query.history[0].row {
+            0 => Vec::new(),
+            1 => vec![Scored { row: 1, score: f32::INFINITY }],
+            row => vec![Scored { row, score: 1.0 }],
+        };
+        Ok(batch.iter().map(list).collect())
+    }
+}
+
 #[tokio::test]
-async fn weights_beyond_measure_spoil_only_their_own_request() {
+async fn scores_that_are_no_numbers_are_never_sent() {
     let folder = testing::artifact();
     let server = Server::of(&[&folder]).await;
-    let mut body = of_rows(&[0, 5], 8);
-    body["inputs"][1] =
-        json!({"name": "weights", "shape": [1, 2], "datatype": "FP32", "data": [1e-38, 3e38]});
-    let (spoilt, sound) = tokio::join!(server.infer(&body), {
-        let good = of_rows(&[0, 5], 8);
-        let server = &server;
-        async move { server.infer(&good).await }
-    });
-    assert_eq!(sound.status, 200);
-    // Either its scores are numbers, and it has all of them, or it is told.
-    match spoilt.status.as_u16() {
-        200 => assert_eq!(spoilt.decoded().outputs[0].shape, [1, 8]),
-        _ => assert!(spoilt.refused(400).starts_with("history 0: its weights")),
+    let model = server.app.models.get(&server.name()).unwrap();
+    let batcher = Batcher::start(Arc::new(Overflowing), BATCHING, Metrics::new().of_model("m"));
+    let (name, version, digest) = (model.name.clone(), model.version.clone(), model.digest.clone());
+    server.app.models.serve([Arc::new(Model { name, version, digest, batcher, ..*model })]);
+    for rows in [[2, 0], [3, 1]] {
+        let (body, _) = encoded(&rows.map(|row| liked(&[row])), 1, Encoding::Json);
+        let path = format!("/v2/models/{}/infer", server.name());
+        let words = send(&server.router, request("POST", &path, body)).await.refused(400);
+        assert_eq!(words, "history 1: its weights lead to scores that are no numbers");
     }
+    assert_eq!(server.infer(&of_rows(&[2], 1)).await.status, 200);
 }
 
 #[tokio::test]
