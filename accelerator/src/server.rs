@@ -56,16 +56,31 @@ pub(crate) async fn serve(
                 }
             },
         };
-        let (tls, router, watcher, open) = (tls.clone(), router.clone(), graceful.watcher(), open.clone());
+        let counted = Counted::new(&open);
+        let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
         tokio::spawn(async move {
-            open.inc();
             connection(stream, tls, router, watcher).await;
-            open.dec();
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// A connection that is counted while it is open, however it ends.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(open: &Gauge) -> Self {
+        open.inc();
+        Self(open.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 async fn connection(stream: TcpStream, tls: Option<Arc<Tls>>, router: Router, watcher: Watcher) {

@@ -28,7 +28,7 @@ use crate::models::Model;
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
 /// Longest time that a body may take to arrive. A megabyte over a slow line takes a second.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// Rows of a list where the request doesn't say: what leaves a page after the rules, as the client's own requests say.
+/// Rows of a list where the request doesn't say: some pages of 10, so that the caller's rules leave one.
 const DEFAULT_LIMIT: usize = 100;
 
 pub(super) async fn infer(

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
@@ -83,7 +84,8 @@ pub fn router(app: App, access: Access) -> Router {
         .route("/v2/health/ready", get(ready))
         .merge(guarded)
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new())
+        // For callers behind a slow line; whoever waits for an answer waits for its compression too.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(answers::with_words))
         .layer(middleware::from_fn_with_state(app.clone(), answers::counted))
         .with_state(app)
