@@ -119,6 +119,12 @@ impl Metrics {
             compute_seconds: Family::new_with_constructor(seconds),
         };
         metrics.registry = Arc::new(metrics.registered());
+        // At nought from the start, or an alarm on their increase would miss the first.
+        for (what, outcome) in
+            ["model", "certificate", "tokens"].into_iter().flat_map(|what| [(what, "ok"), (what, "failed")])
+        {
+            metrics.reloads.get_or_create(&ReloadLabels { what, outcome });
+        }
         metrics
     }
 
