@@ -123,7 +123,7 @@ impl Metrics {
         for (what, outcome) in
             ["model", "certificate", "tokens"].into_iter().flat_map(|what| [(what, "ok"), (what, "failed")])
         {
-            metrics.reloads.get_or_create(&ReloadLabels { what, outcome });
+            metrics.reloads.get_or_create(&ReloadLabels { what, outcome }).inc_by(0);
         }
         metrics
     }

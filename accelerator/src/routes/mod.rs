@@ -1,7 +1,7 @@
 //! The routes: Open Inference Protocol v2 over REST, and `/metrics`.
 //!
 //! Live and ready are open to whoever can reach the server, as probes and load balancers bring no token; everything else
-//! stands behind [`access::guard`].
+//! stands behind the check in [`access`].
 
 mod answers;
 mod infer;
