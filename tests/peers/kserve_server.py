@@ -6,6 +6,7 @@ Needs kserve, numpy and safetensors.
 from kserve import InferOutput, InferResponse, Model, ModelServer, model_server
 from kserve.errors import InvalidInput
 from kserve.protocol.rest.server import RESTServer
+from kserve.utils.utils import generate_uuid
 
 from marquee_als import INPUTS, OUTPUTS, Als, options, say_when_ready
 
@@ -32,7 +33,8 @@ class Marquee(Model):
         except ValueError as error:
             raise InvalidInput(str(error)) from error
         return InferResponse(
-            response_id=payload.id,
+            # Its JSON replies must have an id, although requests need not.
+            response_id=payload.id or generate_uuid(),
             model_name=self.name,
             infer_outputs=[output(*described, tensor) for described, tensor in zip(OUTPUTS, answer)],
             use_binary_outputs=payload.use_binary_outputs,
