@@ -5,6 +5,8 @@
 //! - [`venv`] makes the Python environment that carries the Lambda runtime emulator and moto, on first use.
 //! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`marquee`] runs any other command.
 //! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
+//! - `Peer` (feature `real-parts`) is Triton, `MLServer` or `KServe` in the accelerator's place; `triton_client` and
+//!   `kserve_client` call an accelerator as theirs do.
 //! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
 //!
 //! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would. (Only the store's
@@ -21,6 +23,8 @@ mod lock;
 mod model;
 mod moto;
 mod paths;
+#[cfg(feature = "real-parts")]
+mod peer;
 mod process;
 mod python;
 mod service;
@@ -34,6 +38,8 @@ pub use http::{Reply, Request, send};
 pub use model::{copy_dir, model_dir};
 pub use moto::Moto;
 pub use paths::{movielens_zip, root, scratch};
+#[cfg(feature = "real-parts")]
+pub use peer::{Peer, PeerKind, kserve_client, triton_client};
 pub use process::{Finished, Process, command, marquee};
 pub use python::{Venv, venv};
 pub use service::Service;

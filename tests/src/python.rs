@@ -70,6 +70,36 @@ pub(crate) fn venv_of_real_parts() -> &'static Venv {
     made(&MADE, "venv-real-parts", "requirements-real-parts.txt")
 }
 
+/// The environment `venv-triton` in the target directory, Triton and its client, made of `requirements-triton.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+#[cfg(feature = "real-parts")]
+pub(crate) fn venv_of_triton() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-triton", "requirements-triton.txt")
+}
+
+/// The environment `venv-mlserver` in the target directory, `MLServer`, made of `requirements-mlserver.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+#[cfg(feature = "real-parts")]
+pub(crate) fn venv_of_mlserver() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-mlserver", "requirements-mlserver.txt")
+}
+
+/// The environment `venv-kserve` in the target directory, `KServe`'s server and its client, made of `requirements-kserve.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+#[cfg(feature = "real-parts")]
+pub(crate) fn venv_of_kserve() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-kserve", "requirements-kserve.txt")
+}
+
 fn made(made: &'static OnceLock<Result<Venv, String>>, name: &str, requirements: &str) -> &'static Venv {
     let made = made.get_or_init(|| make(name, requirements).map_err(|error| format!("{error:#}")));
     made.as_ref().unwrap_or_else(|error| panic!("{error}"))

@@ -3,6 +3,7 @@
 //! The wire contract is read from JSON here, never from the types that write it; the table of routes is taken from
 //! `shared`, to be compared with everything else that names routes.
 
+mod accelerator;
 mod answers;
 mod artifact;
 mod authorize;
