@@ -28,7 +28,7 @@ impl Accelerator {
         let rows: Vec<i32> = (0..i32::try_from(catalogue.items.len()).unwrap()).rev().collect();
         // Any that fall.
         let scores: Vec<f32> = rows.iter().map(|row| *row as f32).collect();
-        let ranking = Tensors::ranking(&catalogue.model, &rows, &scores).reply();
+        let ranking = Tensors::ranking(&catalogue.model, &rows, &scores);
         let served = Arc::new((format!("POST /v2/models/{}/infer HTTP/1.1", catalogue.model), ranking));
         runtime.spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
@@ -44,7 +44,7 @@ impl Accelerator {
 }
 
 /// Answers what one connection asks.
-async fn serve(connection: TcpStream, served: Arc<(String, Message)>) -> io::Result<()> {
+async fn serve(connection: TcpStream, served: Arc<(String, Tensors)>) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut connection = BufReader::new(connection);
     while let Some(request) = Message::read(&mut connection).await? {
@@ -53,7 +53,8 @@ async fn serve(connection: TcpStream, served: Arc<(String, Message)>) -> io::Res
     Ok(())
 }
 
-fn answer(request: &Message, infer: &str, ranking: &Message) -> Message {
+/// The ranking, for a history of whoever it is, in the encoding that is wanted.
+fn answer(request: &Message, infer: &str, ranking: &Tensors) -> Message {
     if request.start != infer {
         let healthy = request.start.starts_with("GET ");
         let status = if healthy { "200 OK" } else { "404 Not Found" };
@@ -61,9 +62,12 @@ fn answer(request: &Message, infer: &str, ranking: &Message) -> Message {
     }
     let wanted = head(request);
     let outputs = wanted["outputs"].as_array().expect("outputs are named");
-    assert!(outputs.iter().all(|output| output["parameters"]["binary_data"] == true), "{wanted}");
-    let history = &Tensors::read(request, "inputs").tensor("history").clone();
+    if outputs.iter().any(|output| output["parameters"]["binary_data"] != true) {
+        return ranking.clone().reply_in_json();
+    }
+    let mut inputs = Tensors::read(request, "inputs");
+    let history = inputs.tensor("history");
     assert_eq!((history.datatype.as_str(), history.shape[0]), ("INT32", 1), "{wanted}");
     assert_eq!(history.bytes.len(), 4 * history.shape[1], "{wanted}");
-    ranking.clone()
+    ranking.clone().reply()
 }

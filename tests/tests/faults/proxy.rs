@@ -43,7 +43,7 @@ pub(crate) enum Manner {
     /// A reply has [`FLOOD`] bytes; whether it says so first.
     Floods { announced: bool },
     /// Another reply comes than the accelerator gave to this request.
-    Changes(fn(&Message, Message) -> Message),
+    Changes(fn(&Message, &Message) -> Message),
 }
 
 /// Bytes of a reply that has no end to speak of.
@@ -194,7 +194,7 @@ impl Inner {
                         Order::CutOff => connections.shutdown().await,
                     }
                     // Who gave the order may have given up waiting.
-                    drop(done.send(()));
+                    _ = done.send(());
                 }
             }
         }
@@ -274,7 +274,7 @@ async fn deliver(
             sleep(Duration::from_micros(micros) + Duration::from_millis(1)).await;
             connection.write_all(&bytes).await?;
         }
-        Manner::Changes(change) => connection.write_all(&change(request, reply).bytes()).await?,
+        Manner::Changes(change) => connection.write_all(&change(request, &reply).bytes()).await?,
         _ => connection.write_all(&bytes).await?,
     }
     connection.flush().await?;

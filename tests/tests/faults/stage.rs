@@ -29,7 +29,8 @@ const BACK: Duration = Duration::from_secs(60);
 pub(crate) struct Stage {
     pub(crate) proxy: Proxy,
     pub(crate) credentials: Credentials,
-    service: Service,
+    base: String,
+    service: Mutex<Service>,
     scene: Scene,
     wishes: &'static [Wish],
     /// Held for their ends.
@@ -80,12 +81,13 @@ impl Stage {
             tell(&service, demo())?;
         }
         let wishes = wishes(scene.store);
-        Ok(Self { proxy, credentials, service, scene, wishes, _running: (accelerator, silence) })
+        let (base, service) = (service.base().to_owned(), Mutex::new(service));
+        Ok(Self { proxy, credentials, base, service, scene, wishes, _running: (accelerator, silence) })
     }
 
     /// Has one caller make this many requests, one after the other, that an accelerator can be asked about.
     pub(crate) fn ask_in_turn(&self, count: usize) -> Result<Vec<Outcome>> {
-        let caller = Caller::of(self.service.base());
+        let caller = Caller::of(&self.base);
         let asking = self.wishes.iter().filter(|wish| wish.has_history).cycle().take(count);
         asking.map(|wish| Ok(wish.outcome(&caller.send(&wish.request)?, self.scene))).collect()
     }
@@ -123,11 +125,17 @@ impl Stage {
         Ok(tally)
     }
 
+    /// Fails if anything in the service panicked.
+    pub(crate) fn is_calm(&self) {
+        let log = self.service.lock().unwrap_or_else(PoisonError::into_inner).log();
+        assert!(!log.contains("panicked at"), "{log}");
+    }
+
     /// Has many callers ask what `next` says, until it says nothing; `hear` is told what comes.
     fn call(&self, next: impl Fn() -> Option<usize> + Sync, hear: impl Fn(&Outcome) + Sync) -> Result<Tally> {
         let tally = Mutex::<Tally>::default();
         let call = || -> Result<()> {
-            let caller = Caller::of(self.service.base());
+            let caller = Caller::of(&self.base);
             while let Some(number) = next() {
                 let wish = &self.wishes[number % self.wishes.len()];
                 let outcome = wish.outcome(&caller.send(&wish.request)?, self.scene);

@@ -74,6 +74,23 @@ impl Tensors {
         reply
     }
 
+    /// The same with the numbers in the JSON, for who asks for that.
+    pub(crate) fn reply_in_json(mut self) -> Message {
+        let values = |tensor: &Tensor| -> Value {
+            let (values, _) = tensor.bytes.as_chunks::<4>();
+            match tensor.datatype.as_str() {
+                "INT32" => values.iter().map(|bytes| json!(i32::from_le_bytes(*bytes))).collect(),
+                _ => values.iter().map(|bytes| json!(f32::from_le_bytes(*bytes))).collect(),
+            }
+        };
+        let tensors = self.tensors.iter().map(|tensor| {
+            let Tensor { name, datatype, shape, .. } = tensor;
+            json!({"name": name, "datatype": datatype, "shape": shape, "data": values(tensor)})
+        });
+        self.head["outputs"] = tensors.collect();
+        Message::reply("200 OK", "application/json", self.head.to_string())
+    }
+
     /// The tensor of this name.
     pub(crate) fn tensor(&mut self, name: &str) -> &mut Tensor {
         self.tensors.iter_mut().find(|tensor| tensor.name == name).expect("the tensor is there")

@@ -175,7 +175,7 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    fn wish(self, catalogue: &Catalogue, store: Store) -> Wish {
+    fn wish(self, catalogue: &'a Catalogue, store: Store) -> Wish {
         let Self { number, mut body, history, mut disliked, person } = self;
         let entries = history.iter().map(|item| json!(item.id));
         let dislikes = disliked.iter().map(|item| json!({"item_id": item.id, "type": "dislike"}));
@@ -184,9 +184,10 @@ impl<'a> Draft<'a> {
         if let Some(person) = person {
             body["user_id"] = json!(self::person(person));
             let events = if store == Store::Up { events(catalogue, person) } else { Vec::new() };
-            for (item, kind) in events {
-                if kind == "dislike" { disliked.push(item) } else { drop(seen.insert(&item.id)) }
-            }
+            let (dislikes, others): (Vec<_>, Vec<_>) =
+                events.into_iter().partition(|(_, kind)| *kind == "dislike");
+            disliked.extend(dislikes.iter().map(|(item, _)| item));
+            seen.extend(others.iter().map(|(item, _)| item.id.as_str()));
         }
         let has_history = !seen.is_empty();
         if body["filters"]["include_seen"] == true {
