@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::lock;
 use crate::paths::{Build, root, scratch};
 
-/// The packages whose binaries the tests run; package and binary have one name.
-const PACKAGES: [&str; 10] = [
+/// The binaries that the tests run.
+const BINARIES: [&str; 11] = [
     "recommend",
     "rank",
     "similar",
@@ -25,7 +25,13 @@ const PACKAGES: [&str; 10] = [
     "authorize",
     "health",
     "marquee",
+    "marquee-accelerator",
 ];
+
+/// The package of a binary: they have one name, with one exception.
+fn package(binary: &str) -> &str {
+    if binary == "marquee-accelerator" { "accelerator" } else { binary }
+}
 
 /// What Cargo tells a test about its package. A build script that watches one of these (ring's does) would run again,
 /// and all that depends on it be compiled again, each time a build inside a test takes turns with one outside.
@@ -55,7 +61,7 @@ impl Binaries {
     /// When the tests do not build such a binary.
     #[must_use]
     pub fn path(&self, name: &str) -> &Path {
-        self.paths.get(name).unwrap_or_else(|| panic!("the tests build {PACKAGES:?}, not `{name}`"))
+        self.paths.get(name).unwrap_or_else(|| panic!("the tests build {BINARIES:?}, not `{name}`"))
     }
 }
 
@@ -76,7 +82,7 @@ fn build() -> Result<Binaries> {
     let this = Build::of_this_test()?;
     let mut command = Command::new(cargo());
     command.current_dir(root()).args(["build", "--bins", "--message-format=json-render-diagnostics"]);
-    command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    command.args(BINARIES.iter().flat_map(|binary| ["--package", package(binary)]));
     command.args(["--profile", &this.profile]).arg("--target-dir").arg(&this.target_dir);
     if let Some(triple) = &this.triple {
         command.args(["--target", triple]);
@@ -89,8 +95,8 @@ fn build() -> Result<Binaries> {
     ensure!(output.status.success(), "the binaries under test do not build ({command:?}):\n{errors}");
     let paths: BTreeMap<_, _> =
         String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
-    for package in PACKAGES {
-        ensure!(paths.contains_key(package), "package `{package}` built no binary of its name:\n{errors}");
+    for binary in BINARIES {
+        ensure!(paths.contains_key(binary), "package `{}` built no `{binary}`:\n{errors}", package(binary));
     }
     Ok(Binaries { paths })
 }

@@ -120,6 +120,10 @@ struct AlsTaste<'a> {
 }
 
 impl Taste for AlsTaste<'_> {
+    fn query(&self) -> &[f32] {
+        &self.query
+    }
+
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored> {
         self.model.items.top_k(&self.query, k, excluded)
     }

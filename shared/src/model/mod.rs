@@ -47,6 +47,9 @@ pub struct Attraction {
 
 /// What a history comes to: a query vector, and how to take its scores apart.
 pub trait Taste {
+    /// The vector whose inner product with an item's is that item's score, for whoever scores many tastes at once.
+    fn query(&self) -> &[f32];
+
     /// The best `k` rows outside `excluded`, best first, equals by row.
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored>;
 

@@ -55,28 +55,28 @@ impl<'de> Visitor<'de> for Element<'_> {
         Elements(self.0).visit_seq(elements)
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
         self.0.push(number);
         Ok(())
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<(), E> {
         self.visit_f64(number as f64)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
         self.visit_f64(number as f64)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
         self.visit_f64(f64::NAN)
     }
 }

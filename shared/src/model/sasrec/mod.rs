@@ -140,6 +140,10 @@ impl SasrecTaste<'_> {
 }
 
 impl Taste for SasrecTaste<'_> {
+    fn query(&self) -> &[f32] {
+        &self.query
+    }
+
     fn top_k(&self, k: usize, excluded: &RowSet) -> Vec<Scored> {
         self.model.items.top_k(&self.query, k, excluded)
     }
