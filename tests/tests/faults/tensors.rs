@@ -36,7 +36,8 @@ impl Tensors {
         let rows_bytes = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
         let scores_bytes = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
         let tensors = vec![tensor("items", "INT32", rows_bytes), tensor("scores", "FP32", scores_bytes)];
-        Self { head: json!({"model_name": model, "model_version": "1"}), tensors }
+        let parameters = json!({"digest": "d".repeat(64)});
+        Self { head: json!({"model_name": model, "model_version": "1", "parameters": parameters}), tensors }
     }
 
     /// The tensors in a field of a message: `inputs` or `outputs`.
