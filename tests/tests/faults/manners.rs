@@ -50,6 +50,7 @@ fn each_manner_is_what_it_is_called() -> Result<()> {
     let nothing = (0, Err(ErrorKind::WouldBlock));
 
     let mut kept = Client::of(&proxy)?;
+    assert_eq!(kept.answer()?.0, whole);
     proxy.becomes(Manner::Forgets);
     assert_eq!(kept.answer()?, nothing);
     assert_eq!(Client::of(&proxy)?.answer()?.0, whole);
