@@ -92,32 +92,54 @@ impl Reply {
 /// # Errors
 /// When no complete reply arrives.
 pub fn send(base: &str, request: &Request) -> Result<Reply> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .max_redirects(0)
-        .proxy(None)
-        // Long enough for any debug build; only a hung server reaches it.
-        .timeout_global(Some(Duration::from_secs(120)))
-        .build()
-        .into();
-    let mut message =
-        http::Request::builder().method(request.method.as_str()).uri(format!("{base}{}", request.path));
-    for (name, value) in &request.headers {
-        message = message.header(name, value);
+    Caller::of(base).send(request)
+}
+
+/// One who asks again and again, over a connection that is kept.
+#[derive(Debug)]
+pub struct Caller {
+    agent: ureq::Agent,
+    base: String,
+}
+
+impl Caller {
+    /// A caller of `base`, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn of(base: &str) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .proxy(None)
+            // Long enough for any debug build; only a hung server reaches it.
+            .timeout_global(Some(Duration::from_secs(120)));
+        Self { agent: config.build().into(), base: base.to_owned() }
     }
-    let reply = if request.body.is_empty() {
-        agent.run(message.body(()).context("not a request")?)
-    } else {
-        agent.run(message.body(request.body.as_slice()).context("not a request")?)
-    };
-    let mut reply = reply.with_context(|| format!("{} {base}{}", request.method, request.path))?;
-    let headers = reply.headers().iter();
-    Ok(Reply {
-        status: reply.status().as_u16(),
-        headers: headers
-            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into()))
-            .collect(),
-        body: reply.body_mut().read_to_string().context("the body does not arrive")?,
-    })
+
+    /// Sends a request. Every status is a reply; only transport fails.
+    ///
+    /// # Errors
+    /// When no complete reply arrives.
+    pub fn send(&self, request: &Request) -> Result<Reply> {
+        let Self { agent, base } = self;
+        let mut message =
+            http::Request::builder().method(request.method.as_str()).uri(format!("{base}{}", request.path));
+        for (name, value) in &request.headers {
+            message = message.header(name, value);
+        }
+        let reply = if request.body.is_empty() {
+            agent.run(message.body(()).context("not a request")?)
+        } else {
+            agent.run(message.body(request.body.as_slice()).context("not a request")?)
+        };
+        let mut reply = reply.with_context(|| format!("{} {base}{}", request.method, request.path))?;
+        let headers = reply.headers().iter();
+        Ok(Reply {
+            status: reply.status().as_u16(),
+            headers: headers
+                .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into()))
+                .collect(),
+            body: reply.body_mut().read_to_string().context("the body does not arrive")?,
+        })
+    }
 }

@@ -34,7 +34,7 @@ pub use binaries::{Binaries, binaries};
 #[cfg(feature = "real-parts")]
 pub use dynamodb_local::DynamoDbLocal;
 pub use emulator::{Emulator, Invocation};
-pub use http::{Reply, Request, send};
+pub use http::{Caller, Reply, Request, send};
 pub use model::{copy_dir, model_dir};
 pub use moto::Moto;
 pub use paths::{movielens_zip, root, scratch};

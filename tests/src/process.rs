@@ -147,6 +147,30 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
+    /// Sends SIGSTOP: from now on it does nothing, and holds on to everything that it has.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn stop(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Sends SIGCONT, after which it goes on where it was stopped.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Sends SIGKILL, as a power cut does.
+    ///
+    /// # Errors
+    /// When there is no such process any more.
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

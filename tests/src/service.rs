@@ -40,8 +40,21 @@ impl Service {
     /// # Errors
     /// When it does not say where it listens.
     pub fn start_with<'a>(model: &Path, options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        Self::start_in(Vec::new(), model, options)
+    }
+
+    /// The same in an environment of these variables.
+    ///
+    /// # Errors
+    /// When it does not say where it listens.
+    pub fn start_in<'a>(
+        variables: Vec<(&'static str, String)>,
+        model: &Path,
+        options: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self> {
         let options: Vec<_> = options.into_iter().collect();
         let mut command = command(binaries().path("marquee"));
+        command.envs(variables);
         command.arg("serve").arg("--model").arg(model).args(["--port", "0"]).args(&options);
         let mut own = None;
         if !options.contains(&"--store") {

@@ -13,6 +13,9 @@ mod contract;
 mod copy;
 mod emulator;
 mod events;
+// As `store` below.
+#[cfg(test)]
+mod faults;
 mod keys;
 mod kills;
 mod lifecycle;
