@@ -38,6 +38,24 @@ pub fn table_named(name: &str) -> Result<Arc<DynamoDb>, Box<dyn Error>> {
     Ok(keyed(TableSettings::named(name.to_owned())?)?.0)
 }
 
+/// The accelerators of the environment, for the model over this artifact's catalogue; none when it names none. Nothing is
+/// connected yet.
+///
+/// # Errors
+/// When a variable can't be used.
+#[cfg(all(feature = "accelerator", feature = "secrets"))]
+pub fn accelerators(
+    artifact: &crate::model::Artifact,
+) -> Result<Vec<Arc<dyn crate::accelerator::Accelerator>>, Box<dyn Error>> {
+    use crate::accelerator::{client::Client, contract};
+    let Some(settings) = crate::config::AcceleratorSettings::from_env()? else { return Ok(Vec::new()) };
+    let secrets = crate::secrets::Secrets::default();
+    let credentials = secrets.accelerator_credentials(&settings).map(Arc::new);
+    let model = contract::model_name(&artifact.manifest.catalogue_digest);
+    let client = |endpoint| Arc::new(Client::new(endpoint, model.clone(), credentials.clone())) as _;
+    Ok(settings.endpoints.into_iter().map(client).collect())
+}
+
 #[cfg(feature = "secrets")]
 fn keyed(
     settings: TableSettings,

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use shared::accelerator::Endpoint;
 
 use crate::state::Choice;
 
@@ -18,6 +19,14 @@ pub(crate) struct ServeOptions {
     /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<Choice>,
+    /// Base URL of an accelerator that is asked first, http://HOST:PORT or https://HOST:PORT; of several the first that can
+    /// be reached
+    #[arg(long, value_name = "URL")]
+    pub(crate) accelerator: Vec<Endpoint>,
+    /// What the accelerators let in: JSON with the authorities' certificates as PEM in `ca`, a token in `token`, or both.
+    /// Read again when it changes
+    #[arg(long, value_name = "FILE", requires = "accelerator")]
+    pub(crate) accelerator_credentials: Option<PathBuf>,
     /// Address to listen on; one that other machines reach needs --api-keys
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,

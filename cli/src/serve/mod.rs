@@ -1,5 +1,6 @@
 //! `marquee serve`: every function's routes in one process.
 
+mod accelerators;
 mod access;
 mod listen;
 mod signals;
@@ -26,11 +27,14 @@ use signals::Signals;
 
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let access = Access::of(options.host, options.api_keys.as_deref())?;
-    let recommending = Arc::new(Recommending::open(&model(options)?)?);
+    let recommending = Recommending::open(&model(options)?)?;
+    let accelerators = accelerators::of(options, recommending.artifact());
+    let recommending = Arc::new(recommending.with_accelerators(accelerators));
     let app = App { recommending, state: State::open(&state::choice(options))? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
+        app.recommending.warm_up().await;
         serve(&app, access, options).await
     })
 }
@@ -144,6 +148,14 @@ fn announce(app: &App, access: &Access, address: SocketAddr) {
     let key = access.sample_header();
     println!("{} {}: {} items{simulated}", artifact.config.name, artifact.config.version, catalogue.len());
     println!("{}", app.state);
+    for link in app.recommending.links() {
+        let state = if link.is_closed() {
+            "asked first"
+        } else {
+            "not reached yet, and tried again beside the requests"
+        };
+        println!("accelerator {}: {state}", link.name());
+    }
     println!("listening on http://{address}, {access}; Ctrl-C stops it");
     println!(
         "\n  curl -s http://{address}/v1/recommendations{key} -H 'content-type: application/json' \\\n    -d '{history}'\n"

@@ -96,7 +96,8 @@ impl Client {
     ) -> Result<Reply, CallError> {
         if let Some(token) = credentials.and_then(|credentials| credentials.token()) {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value = value.map_err(|_| CallError::Unreachable("the token is no header's value".into()))?;
+            let mut value =
+                value.map_err(|_| CallError::Unreachable("the token is no header's value".into()))?;
             value.set_sensitive(true);
             message.token = Some(value);
         }

@@ -48,12 +48,7 @@ pub fn model_name(catalogue_digest: &str) -> String {
 /// # Panics
 /// Never: rows are below 2³¹, as a catalogue is.
 #[must_use]
-pub fn request(
-    histories: &[&[Attraction]],
-    limit: usize,
-    timeout: Duration,
-    reply: Encoding,
-) -> InferRequest {
+pub fn request(histories: &[&[Attraction]], limit: usize, timeout: Duration) -> InferRequest {
     let length = histories.iter().map(|history| history.len()).max().unwrap_or(0);
     let shape = vec![histories.len(), length];
     let (mut rows, mut weights) = (vec![0; histories.len() * length], vec![0.0; histories.len() * length]);

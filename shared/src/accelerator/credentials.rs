@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_refused_in_words_without_the_text() {
-        for text in ["hush", r#"{"token": 7}"#, r#"{"token": "hu sh"}"#, r#"{"token": ""}"#, r#"{"key": "hush"}"#]
+        for text in
+            ["hush", r#"{"token": 7}"#, r#"{"token": "hu sh"}"#, r#"{"token": ""}"#, r#"{"key": "hush"}"#]
         {
             let said = Credentials::parse(text).unwrap_err();
             assert!(said.starts_with("it") && !said.contains("hu"), "{said}");

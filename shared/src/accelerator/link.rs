@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Admission, Breaker, Change, PROBE_LIMIT, Ticket};
 use super::{Accelerator, CallError, contract};
@@ -14,7 +14,7 @@ use crate::telemetry::{self, Dependency};
 
 /// The least time after which having no reply speaks against the accelerator. A caller who gives it less has learned
 /// nothing of it, and must not be able to cut everybody else off.
-pub const FAIR: Duration = Duration::from_millis(50);
+const FAIR: Duration = Duration::from_millis(50);
 /// How many popular items make the history of the golden query.
 const GOLDEN_ITEMS: usize = 3;
 /// How many rows the golden query asks for.
@@ -92,7 +92,8 @@ impl Link {
                 let (link, history) = (Arc::clone(self), history.to_vec());
                 tokio::spawn(async move {
                     let outcome = link.call(&history, limit, by).await;
-                    let unfair = outcome == Err(CallError::Timeout) && by.saturating_duration_since(now) < FAIR;
+                    let unfair =
+                        outcome == Err(CallError::Timeout) && by.saturating_duration_since(now) < FAIR;
                     if !unfair {
                         link.learn(ticket, "infer", outcome.as_ref().err());
                     }
@@ -137,7 +138,9 @@ impl Link {
     async fn call(&self, history: &[Attraction], limit: usize, by: Instant) -> Result<Ranked, CallError> {
         let timeout = by.saturating_duration_since(Instant::now());
         let request = contract::request(&[history], limit, timeout);
-        let response = self.accelerator.infer(&request, by).await?;
+        // Whoever is asked keeps to the instant; the breaker learns of it even if not.
+        let asked = timeout_at(by, self.accelerator.infer(&request, by)).await;
+        let response = asked.unwrap_or(Err(CallError::Timeout))?;
         let lists = contract::lists(&response, 1, self.rows);
         let mut lists = lists.map_err(|error| CallError::InvalidOutput(error.to_string()))?;
         let digest = response.parameters.get(contract::DIGEST_PARAMETER).and_then(|digest| digest.as_str());

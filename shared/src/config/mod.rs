@@ -1,11 +1,13 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
+mod accelerator;
 mod secrets;
 mod store;
 
 use std::env;
 use std::path::PathBuf;
 
+pub use accelerator::AcceleratorSettings;
 pub use secrets::{ErasureSettings, KeysSettings};
 pub use store::{TableSettings, is_table_name};
 

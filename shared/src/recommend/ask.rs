@@ -81,7 +81,11 @@ impl Question {
     }
 
     /// What happens next, and when: the accelerator's reply, or the cut-off.
-    async fn next(&mut self, started: Instant, cut_off: Duration) -> (Option<Result<Ranked, Reason>>, Duration) {
+    async fn next(
+        &mut self,
+        started: Instant,
+        cut_off: Duration,
+    ) -> (Option<Result<Ranked, Reason>>, Duration) {
         let Some(reply) = &mut self.reply else { return (None, cut_off) };
         let event = match timeout_at(started + cut_off, reply).await {
             // Whatever the clock says by now: it was told that the time is over.

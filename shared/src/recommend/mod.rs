@@ -16,6 +16,7 @@ mod validate;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -32,6 +33,10 @@ use history::KnownHistory;
 use ladder::{Event, Ladder, OwnAnswer, Start, Verdict};
 pub use memory::{Memory, Remembered};
 use rules::Rules;
+
+/// How long a start waits for an accelerator: a connection over a VPN with its handshakes takes a tenth of a second, and
+/// when the link is down every new environment pays this once.
+const WARM_UP_LIMIT: Duration = Duration::from_millis(250);
 
 /// A model that answers, and the accelerators that answer better while they can be reached.
 #[derive(Debug)]
@@ -102,17 +107,34 @@ impl Recommending {
         &self.links
     }
 
+    /// Opens connections to the accelerators ahead of the first request. It takes a moment at most, and can't fail: what is
+    /// not reached is tried again beside the requests.
+    pub async fn warm_up(&self) {
+        futures_util::future::join_all(self.links.iter().map(|link| link.warm_up(WARM_UP_LIMIT))).await;
+    }
+
     /// Answers a request of which nothing is remembered, without asking an accelerator. There is always an answer: what the
     /// rules leave of the model's list, else of what is popular; it is empty only when they leave nothing.
     #[must_use]
     pub fn answer(&self, request: &RecommendationRequest, request_id: String) -> Answer {
-        let started = Instant::now();
-        let remembered = Remembered::default();
-        let person = self.person(&remembered, request);
+        self.answer_knowing(request, &Remembered::default(), request_id, Instant::now())
+    }
+
+    fn answer_knowing(
+        &self,
+        request: &RecommendationRequest,
+        remembered: &Remembered,
+        request_id: String,
+        started: Instant,
+    ) -> Answer {
+        let person = self.person(remembered, request);
         let own = self.own(&person, request);
         let mut ladder = Ladder::new(Start::Nothing, cut_off(request.deadline_ms));
-        let ladder::Decision::Answer(verdict) = ladder.on(Event::Function(own.outcome), started.elapsed()) else {
-            unreachable!("with nothing to wait for the ladder decides at once; a test goes through all its outcomes")
+        let ladder::Decision::Answer(verdict) = ladder.on(Event::Function(own.outcome), started.elapsed())
+        else {
+            unreachable!(
+                "with nothing to wait for the ladder decides at once; a test goes through all its outcomes"
+            )
         };
         self.write(request, request_id, &person, (verdict, &own, None), started)
     }
@@ -175,7 +197,7 @@ impl Recommending {
         let Person { rules, .. } = person;
         let mut allowed = ranked.items;
         allowed.retain(|item| !rules.excluded.contains(item.row));
-        let items = self.varied(request, rules.wanted, |count| {
+        let items = self.varied(request, rules.wanted, move |count| {
             allowed.truncate(count);
             allowed
         });
@@ -230,7 +252,8 @@ impl Recommending {
         };
         let came_from = (person.remembered, person.given);
         let receipt = self.receipt(verdict, model, &person.history, came_from, request.deadline_ms, started);
-        let ranked = items.iter().zip(1..).map(|(item, rank)| present::item(catalogue, *item, rank)).collect();
+        let ranked =
+            items.iter().zip(1..).map(|(item, rank)| present::item(catalogue, *item, rank)).collect();
         let mut answer = Answer { request_id, items: ranked, explanation: None, receipt };
         if request.explain && verdict.rung != Rung::Popular {
             self.explain(&mut answer, &items, person, own.taste.as_deref());

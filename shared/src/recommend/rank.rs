@@ -50,11 +50,7 @@ impl Recommending {
     }
 
     /// The score of each known item: the model's, or its popularity where the model has none to give.
-    fn scores_of(
-        &self,
-        rows: &[(&str, Option<Row>)],
-        history: &KnownHistory,
-    ) -> (Verdict, Vec<Option<f32>>) {
+    fn scores_of(&self, rows: &[(&str, Option<Row>)], history: &KnownHistory) -> (Verdict, Vec<Option<f32>>) {
         let verdict = |rung, function| Verdict { rung, accelerator: None, function };
         let popularity =
             || rows.iter().map(|(_, row)| row.map(|row| self.artifact.catalogue.popularity(row) as f32));

@@ -48,7 +48,8 @@ impl Rules {
         if self.by_attributes {
             return contract::LIMIT;
         }
-        let struck_out = self.left_out + if self.include_seen { history.unwanted_count() } else { history.known };
+        let struck_out =
+            self.left_out + if self.include_seen { history.unwanted_count() } else { history.known };
         (self.wanted + struck_out).min(contract::LIMIT)
     }
 }

@@ -13,10 +13,11 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::{Client, config};
 use tokio::sync::OnceCell;
 
-use crate::config::{ErasureSettings, KeysSettings};
+use super::{Cached, SecretError, Source};
+use crate::accelerator::Credentials;
+use crate::config::{AcceleratorSettings, ErasureSettings, KeysSettings};
 use crate::keys::KeyRing;
 use crate::store::{PseudonymKey, StoreError};
-use super::{Cached, SecretError, Source};
 
 /// Within a region a connection takes a few milliseconds. What takes longer has lost a packet, which the kernel would
 /// send again after a second: a new attempt is sooner.
@@ -55,6 +56,13 @@ impl Secrets {
     #[must_use]
     pub fn pseudonym_key(&self, settings: &ErasureSettings) -> SecretPseudonymKey {
         SecretPseudonymKey(Cached::new(self.source(&settings.secret), FOR_EVER, long_enough))
+    }
+
+    /// What lets us in at the accelerators; `None` where no secret is named.
+    #[must_use]
+    pub fn accelerator_credentials(&self, settings: &AcceleratorSettings) -> Option<Cached<Credentials>> {
+        let secret = settings.secret.as_ref()?;
+        Some(Cached::new(self.source(secret), settings.ttl, Credentials::parse))
     }
 
     fn source(&self, secret: &str) -> SecretsManagerSource {

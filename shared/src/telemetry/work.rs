@@ -231,7 +231,11 @@ pub(super) struct BreakerChange<'a> {
 impl BreakerChange<'_> {
     pub(super) fn emit(&self, emitter: &Emitter) {
         let Self { accelerator, opened } = *self;
-        emitter.emit(&BreakerLine { accelerator, opened: count(opened.into()), closed: count((!opened).into()) });
+        emitter.emit(&BreakerLine {
+            accelerator,
+            opened: count(opened.into()),
+            closed: count((!opened).into()),
+        });
     }
 
     fn tell(&self) {

@@ -67,12 +67,14 @@ impl Connection {
                 _ => CallError::Unreachable(words),
             }
         };
-        let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(unreachable)?;
+        let stream =
+            TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(unreachable)?;
         // Requests are small and alone on their way: nothing is gained by waiting for more to send.
         stream.set_nodelay(true).map_err(unreachable)?;
         let Some(tls) = tls else { return Self::over(stream, endpoint).await };
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|_| CallError::Unreachable(format!("{endpoint}: no certificate can be for this host")))?;
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
+            CallError::Unreachable(format!("{endpoint}: no certificate can be for this host"))
+        })?;
         Self::over(tls.connect(name, stream).await.map_err(unreachable)?, endpoint).await
     }
 
@@ -136,7 +138,8 @@ fn request(endpoint: &Endpoint, message: &Message) -> Result<Request<Full<Bytes>
 
 async fn read(endpoint: &Endpoint, response: Response<Incoming>, limit: usize) -> Result<Reply, CallError> {
     let (head, body) = response.into_parts();
-    let declared = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if head.status.is_success() && declared.is_some_and(|bytes| bytes > limit as u64) {
         return Err(CallError::InvalidOutput(format!("a reply of more than {limit} bytes")));
     }
@@ -153,7 +156,8 @@ async fn read(endpoint: &Endpoint, response: Response<Incoming>, limit: usize) -
             CallError::Unreachable(format!("{endpoint}: lost in the middle of a reply: {}", words(&*error)))
         }
     })?;
-    let header_length = head.headers.get(HEADER_LENGTH).map(|value| value.to_str().unwrap_or_default().parse());
+    let header_length =
+        head.headers.get(HEADER_LENGTH).map(|value| value.to_str().unwrap_or_default().parse());
     let header_length = header_length.transpose().map_err(|_| {
         CallError::InvalidOutput(format!("the header {HEADER_LENGTH} of the reply is no number"))
     })?;

@@ -144,13 +144,22 @@ async fn each_failure_is_of_its_kind() {
     let redirect = http("307 Temporary Redirect", "location: /elsewhere\r\n", b"");
     for (reply, expected) in [
         (http("404 Not Found", "", br#"{"error": "unknown"}"#), "status 404: unknown"),
-        (http("500 Internal Server Error", "", b"Internal Server Error"), "status 500: Internal Server Error"),
+        (
+            http("500 Internal Server Error", "", b"Internal Server Error"),
+            "status 500: Internal Server Error",
+        ),
         (redirect, "status 307: "),
         (lies, "a reply of more than 131072 bytes"),
         (chunks, "a reply of more than 131072 bytes"),
         (http("200 OK", "", b"<html>"), "not JSON (line 1, column 1)"),
-        (http("200 OK", "inference-header-content-length: x\r\n", b"{}"), "the header inference-header-content-length of the reply is no number"),
-        (http("200 OK", "", ANSWER.replace(r#""m""#, r#""other""#).as_bytes()), "an answer of another model than m"),
+        (
+            http("200 OK", "inference-header-content-length: x\r\n", b"{}"),
+            "the header inference-header-content-length of the reply is no number",
+        ),
+        (
+            http("200 OK", "", ANSWER.replace(r#""m""#, r#""other""#).as_bytes()),
+            "an answer of another model than m",
+        ),
         (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "no reply in HTTP"),
         (cut, "lost in the middle of a reply"),
         (Vec::new(), "127.0.0.1"),

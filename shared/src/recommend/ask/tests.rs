@@ -196,6 +196,7 @@ async fn a_probe_beside_the_requests_brings_it_back_and_no_request_waits_for_it(
         assert_eq!(answer.receipt.reason, Some(Reason::AcceleratorOpen));
         assert_eq!(answer.receipt.elapsed_ms, 0.0, "on a clock that stands still nobody has waited");
     }
+    tokio::task::yield_now().await;
     assert_eq!(bench.accelerator.asked(), 3 + 1, "one probe");
     tokio::time::sleep(Duration::from_millis(901)).await;
     bench.accelerator.now(Play::Backwards, Duration::ZERO);
@@ -226,7 +227,8 @@ async fn the_rules_hold_and_what_they_leave_too_little_of_is_no_failure() {
         assert_eq!((answer.receipt.rung, answer.items.len()), (Rung::Function, 6));
     }
     // Where nobody could have answered more, it is enough.
-    let all_but_two = r#"{"history": ["hotel"], "k": 6, "filters": {"genres_any": ["Calm"], "exclude_items": ["delta"]}}"#;
+    let all_but_two =
+        r#"{"history": ["hotel"], "k": 6, "filters": {"genres_any": ["Calm"], "exclude_items": ["delta"]}}"#;
     let answer = bench.ask(all_but_two).await;
     assert_eq!((answer.receipt.rung, answer.items.len()), (Rung::Accelerator, 3));
 }

@@ -1,0 +1,47 @@
+//! The accelerators that the service asks first.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shared::accelerator::client::Client;
+use shared::accelerator::{Accelerator, Credentials, contract};
+use shared::model::Artifact;
+use shared::secrets::{Cached, SecretError, Source};
+
+use crate::commands::ServeOptions;
+
+/// For how long credentials that were read are used: a file costs nothing to read, and one that changed is soon in use.
+const CREDENTIALS_TTL: Duration = Duration::from_secs(5);
+
+/// The accelerators that are asked for, of the model over this artifact's catalogue.
+pub(super) fn of(options: &ServeOptions, artifact: &Artifact) -> Vec<Arc<dyn Accelerator>> {
+    let credentials = options.accelerator_credentials.clone().map(|path| {
+        let file = CredentialsFile { name: path.display().to_string(), path };
+        Arc::new(Cached::new(file, CREDENTIALS_TTL, Credentials::parse))
+    });
+    let model = contract::model_name(&artifact.manifest.catalogue_digest);
+    let client = |endpoint| Client::new(endpoint, model.clone(), credentials.clone());
+    let endpoints = options.accelerator.iter().cloned();
+    endpoints.map(|endpoint| Arc::new(client(endpoint)) as Arc<dyn Accelerator>).collect()
+}
+
+/// Credentials in a file, of the same form as in Secrets Manager.
+#[derive(Debug)]
+struct CredentialsFile {
+    name: String,
+    path: PathBuf,
+}
+
+#[async_trait]
+impl Source for CredentialsFile {
+    async fn fetch(&self) -> Result<String, SecretError> {
+        let read = std::fs::read_to_string(&self.path);
+        read.map_err(|error| SecretError::new(format!("{} can't be read: {error}", self.name)))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
