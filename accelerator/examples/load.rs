@@ -97,7 +97,8 @@ impl Load {
         let row = |place: u32| (seed.wrapping_mul(2_654_435_761).wrapping_add(place * 7_919)) % self.items;
         let history: Vec<Attraction> =
             (0..self.length).map(|place| Attraction { row: row(place), weight: 1.0 }).collect();
-        let request = contract::request(&[&history], 100, Duration::from_secs(10), self.encoding);
+        let mut request = contract::request(&[&history], 100, Duration::from_secs(10));
+        request.outputs.iter_mut().for_each(|output| output.encoding = self.encoding);
         let encoded = request.encode(self.encoding);
         let binary = encoded.header_length.map(|length| format!("{HEADER_LENGTH}: {length}\r\n"));
         let head = format!(

@@ -128,7 +128,8 @@ fn liked(rows: &[Row]) -> Vec<Attraction> {
 /// A request as Marquee's own client makes it.
 fn encoded(histories: &[Vec<Attraction>], limit: usize, encoding: Encoding) -> (Vec<u8>, Option<usize>) {
     let histories: Vec<&[Attraction]> = histories.iter().map(Vec::as_slice).collect();
-    let request = contract::request(&histories, limit, Duration::from_secs(60), encoding);
+    let mut request = contract::request(&histories, limit, Duration::from_secs(60));
+    request.outputs.iter_mut().for_each(|output| output.encoding = encoding);
     let encoded = request.encode(encoding);
     (encoded.body, encoded.header_length)
 }

@@ -46,8 +46,13 @@ pub struct Client {
     name: String,
     credentials: Option<Arc<Cached<Credentials>>>,
     idle: Mutex<Vec<Connection>>,
-    /// The connector, and the credentials that it is made of.
-    tls: Mutex<Option<(Option<Arc<Credentials>>, Arc<TlsConnector>)>>,
+    tls: Mutex<Option<Connector>>,
+}
+
+/// A connector, and the credentials that it is made of.
+struct Connector {
+    of: Option<Arc<Credentials>>,
+    connector: Arc<TlsConnector>,
 }
 
 impl fmt::Debug for Client {
@@ -139,14 +144,14 @@ impl Client {
     /// The connector for these credentials, made when they are new.
     fn tls(&self, credentials: Option<&Arc<Credentials>>) -> Result<Arc<TlsConnector>, CallError> {
         let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, connector)) = &*made
+        if let Some(Connector { of, connector }) = &*made
             && of.as_ref() == credentials
         {
             return Ok(Arc::clone(connector));
         }
         let ca = credentials.and_then(|credentials| credentials.ca());
         let connector = Arc::new(tls::connector(ca).map_err(CallError::Unreachable)?);
-        *made = Some((credentials.cloned(), Arc::clone(&connector)));
+        *made = Some(Connector { of: credentials.cloned(), connector: Arc::clone(&connector) });
         Ok(connector)
     }
 }

@@ -88,8 +88,12 @@ impl Question {
     ) -> (Option<Result<Ranked, Reason>>, Duration) {
         let Some(reply) = &mut self.reply else { return (None, cut_off) };
         let event = match timeout_at(started + cut_off, reply).await {
-            // Whatever the clock says by now: it was told that the time is over.
-            Err(_) => return (None, started.elapsed().max(cut_off)),
+            Err(_) => {
+                // Whoever asked sees that the time is over at the same instant: the breaker hears of it first.
+                tokio::task::yield_now().await;
+                // Whatever the clock says by now: it was told that the time is over.
+                return (None, started.elapsed().max(cut_off));
+            }
             Ok(Ok(Ok(ranked))) => Ok(ranked),
             Ok(Ok(Err(error))) => Err(error.reason()),
             // The task that asked is gone: its runtime ends.

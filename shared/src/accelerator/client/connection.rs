@@ -60,7 +60,7 @@ impl Connection {
     /// Opens one. `tls` where the endpoint asks for it.
     pub(super) async fn open(endpoint: &Endpoint, tls: Option<Arc<TlsConnector>>) -> Result<Self, CallError> {
         let unreachable = |error: io::Error| {
-            let words = format!("{endpoint}: {}", words(&error));
+            let words = words(&error);
             let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
             match cause {
                 Some(rustls::Error::InvalidCertificate(_)) => CallError::Untrusted(words),
@@ -71,20 +71,15 @@ impl Connection {
             TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(unreachable)?;
         // Requests are small and alone on their way: nothing is gained by waiting for more to send.
         stream.set_nodelay(true).map_err(unreachable)?;
-        let Some(tls) = tls else { return Self::over(stream, endpoint).await };
-        let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
-            CallError::Unreachable(format!("{endpoint}: no certificate can be for this host"))
-        })?;
-        Self::over(tls.connect(name, stream).await.map_err(unreachable)?, endpoint).await
+        let Some(tls) = tls else { return Self::over(stream).await };
+        let name = ServerName::try_from(endpoint.host.clone())
+            .map_err(|_| CallError::Unreachable("no certificate can be for this host".into()))?;
+        Self::over(tls.connect(name, stream).await.map_err(unreachable)?).await
     }
 
-    async fn over(
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        endpoint: &Endpoint,
-    ) -> Result<Self, CallError> {
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Self, CallError> {
         let opened = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) =
-            opened.map_err(|error| CallError::Unreachable(format!("{endpoint}: {}", words(&error))))?;
+        let (sender, connection) = opened.map_err(|error| CallError::Unreachable(words(&error)))?;
         // It ends with its sender; what fails in it reaches whoever waits for a reply.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, idle_since: Instant::now() })
@@ -106,7 +101,7 @@ impl Connection {
         message: &Message,
         limit: usize,
     ) -> Result<Reply, Broken> {
-        let stale = |error: hyper::Error| Broken::Stale(format!("{endpoint}: {}", words(&error)));
+        let stale = |error: hyper::Error| Broken::Stale(words(&error));
         self.sender.ready().await.map_err(stale)?;
         let request = request(endpoint, message).map_err(Broken::Failed)?;
         let response = self.sender.send_request(request).await.map_err(|error| {
@@ -116,7 +111,7 @@ impl Connection {
                 stale(error)
             }
         })?;
-        let reply = read(endpoint, response, limit).await.map_err(Broken::Failed)?;
+        let reply = read(response, limit).await.map_err(Broken::Failed)?;
         self.idle_since = Instant::now();
         Ok(reply)
     }
@@ -133,10 +128,10 @@ fn request(endpoint: &Endpoint, message: &Message) -> Result<Request<Full<Bytes>
         request = request.header(AUTHORIZATION, token);
     }
     let request = request.body(Full::new(message.body.clone()));
-    request.map_err(|error| CallError::Unreachable(format!("{endpoint}: no request can be made: {error}")))
+    request.map_err(|error| CallError::Unreachable(format!("no request can be made: {error}")))
 }
 
-async fn read(endpoint: &Endpoint, response: Response<Incoming>, limit: usize) -> Result<Reply, CallError> {
+async fn read(response: Response<Incoming>, limit: usize) -> Result<Reply, CallError> {
     let (head, body) = response.into_parts();
     let declared =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -153,7 +148,7 @@ async fn read(endpoint: &Endpoint, response: Response<Incoming>, limit: usize) -
         if error.is::<LengthLimitError>() {
             CallError::InvalidOutput(format!("a reply of more than {limit} bytes"))
         } else {
-            CallError::Unreachable(format!("{endpoint}: lost in the middle of a reply: {}", words(&*error)))
+            CallError::Unreachable(format!("lost in the middle of a reply: {}", words(&*error)))
         }
     })?;
     let header_length =

@@ -162,7 +162,7 @@ async fn each_failure_is_of_its_kind() {
         ),
         (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "no reply in HTTP"),
         (cut, "lost in the middle of a reply"),
-        (Vec::new(), "127.0.0.1"),
+        (Vec::new(), "closed"),
     ] {
         let (endpoint, _) = server(vec![vec![reply]]).await;
         let error = ask(&client(endpoint)).await.unwrap_err();
