@@ -65,9 +65,9 @@ fn answer(request: &Message, infer: &str, ranking: &Tensors) -> Message {
     if outputs.iter().any(|output| output["parameters"]["binary_data"] != true) {
         return ranking.clone().reply_in_json();
     }
-    let mut inputs = Tensors::read(request, "inputs");
-    let history = inputs.tensor("history");
-    assert_eq!((history.datatype.as_str(), history.shape[0]), ("INT32", 1), "{wanted}");
-    assert_eq!(history.bytes.len(), 4 * history.shape[1], "{wanted}");
+    let history = &wanted["inputs"][0];
+    assert_eq!((&history["name"], &history["datatype"]), (&"history".into(), &"INT32".into()), "{wanted}");
+    let length = history["data"].as_array().expect("inputs are JSON").len();
+    assert_eq!(history["shape"], serde_json::json!([1, length]), "{wanted}");
     ranking.clone().reply()
 }
