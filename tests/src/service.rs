@@ -125,7 +125,7 @@ impl Service {
 /// The address in what it has written, once the line is complete.
 fn address(log: &str) -> Option<String> {
     log.split_inclusive('\n').filter(|line| line.ends_with('\n')).find_map(|line| {
-        let port = line.split("http://127.0.0.1:").nth(1)?;
+        let port = line.split("listening on http://127.0.0.1:").nth(1)?;
         let port: String = port.chars().take_while(char::is_ascii_digit).collect();
         (!port.is_empty()).then(|| format!("http://127.0.0.1:{port}"))
     })
