@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use anyhow::{Context, Result};
 use tests::{Process, binaries, command, model_dir};
 
+use super::course::{OPEN, REQUESTS, TIMEOUT, TOP, UNREACHABLE, WELL};
 use super::stage::{Setting, Stage};
 use super::wishes::{Scene, Store};
-use super::{OPEN, REQUESTS, TIMEOUT, TOP, UNREACHABLE, WELL};
 
 /// An accelerator of the service's own model, at this port; 0 takes a free one.
 fn accelerator(port: u16) -> Result<(Mutex<Process>, String)> {

@@ -121,14 +121,18 @@ impl Stage {
         let tally = self.call(number, |outcome| {
             is_back.fetch_or(*outcome == Outcome::Accelerator, Ordering::Relaxed);
         })?;
-        ensure!(is_back.into_inner(), "the accelerator is not used again: {tally}");
+        ensure!(is_back.into_inner(), "the accelerator is not used again: {tally}\n{}", self.log());
         Ok(tally)
     }
 
     /// Fails if anything in the service panicked.
     pub(crate) fn is_calm(&self) {
-        let log = self.service.lock().unwrap_or_else(PoisonError::into_inner).log();
+        let log = self.log();
         assert!(!log.contains("panicked at"), "{log}");
+    }
+
+    fn log(&self) -> String {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner).log()
     }
 
     /// Has many callers ask what `next` says, until it says nothing; `hear` is told what comes.

@@ -160,12 +160,13 @@ impl<'a> Draft<'a> {
                 draft.disliked = (5..7).map(item).collect();
                 draft.body["filters"] = json!({"exclude_items": excluded, "include_seen": true});
             }
+            // Half of them with nothing but the name.
             3 => {
-                draft.history = Vec::new();
-                draft.person = Some(number % PEOPLE);
+                draft.person = Some(number / 8 % PEOPLE);
+                draft.history.retain(|_| number % 16 == 3);
+                draft.body["deadline_ms"] = json!(DEADLINES_MS[0]);
             }
             4 => {
-                draft.person = Some(number / 8 % PEOPLE);
                 draft.body["filters"] = json!({"genres_any": item(1).genres, "exclude_items": excluded});
             }
             5 => draft.body["diversity"] = json!(0.6),
