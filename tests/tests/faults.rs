@@ -18,6 +18,7 @@ mod silence;
 mod special;
 mod stage;
 mod tensors;
+mod visits;
 mod wishes;
 
 use std::thread;

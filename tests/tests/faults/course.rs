@@ -67,17 +67,17 @@ impl Fault<'_> {
 
     /// No request waits for the accelerator, and probes come one at a time.
     pub(crate) fn is_left_alone(&self, stage: &Stage) -> Result<()> {
-        let proxy = &stage.proxy;
-        until("those who gave up are gone", || Ok(proxy.visits_now() <= 1))?;
-        proxy.count_anew();
-        let before = proxy.visits();
+        let visits = stage.proxy.visits();
+        until("those who gave up are gone", || Ok(visits.now() == 0))?;
+        visits.forget_overlaps();
+        let before = visits.all();
         stage.ask(REQUESTS)?.only(&[&OPEN])?;
         let since = Instant::now();
-        while self.arrives && proxy.visits() == before {
+        while self.arrives && visits.all() == before {
             ensure!(since.elapsed() < HUNG, "nobody probes");
             stage.ask(WELL)?.only(&[&OPEN])?;
         }
-        assert!(proxy.most_at_once() <= 1, "{} probes at once", proxy.most_at_once());
+        assert_eq!(visits.overlaps(), 0, "probes at the same time");
         Ok(())
     }
 }

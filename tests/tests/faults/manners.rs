@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -9,6 +10,7 @@ use anyhow::{Result, ensure};
 use super::accelerator::Accelerator;
 use super::catalogue::demo;
 use super::proxy::{Manner, Proxy};
+use super::until;
 
 /// On loopback what hasn't come by now never comes.
 const NEVER: Duration = Duration::from_millis(300);
@@ -91,11 +93,13 @@ fn requests_are_counted_while_they_are_there() -> Result<()> {
     for client in &mut clients {
         client.0.write_all(b"POST /v2/models/m/infer HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
     }
-    super::until("both are there", || Ok(proxy.visits_now() == 2))?;
+    let visits = proxy.visits();
+    until("both are there", || Ok(visits.now() == 2))?;
+    thread::sleep(NEVER);
     drop(clients);
-    super::until("both are gone", || Ok(proxy.visits_now() == 0))?;
-    assert_eq!((proxy.visits(), proxy.most_at_once()), (2, 2));
-    proxy.count_anew();
-    assert_eq!(proxy.most_at_once(), 0);
+    until("both are gone", || Ok(visits.now() == 0))?;
+    assert_eq!((visits.all(), visits.overlaps()), (2, 1));
+    visits.forget_overlaps();
+    assert_eq!(visits.overlaps(), 0);
     Ok(())
 }

@@ -11,13 +11,14 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::door::Door;
 use super::message::Message;
 use super::tensors;
+use super::visits::Visits;
 
 /// How the proxy treats who comes.
 #[derive(Clone, Copy)]
@@ -69,21 +70,10 @@ struct Inner {
     tls: Mutex<Option<TlsAcceptor>>,
     /// How many times all connections that there were have been forgotten.
     forgotten: AtomicUsize,
-    visits: Arc<Visits>,
+    visits: Visits,
     /// The most bytes of a flood that were taken.
     taken: AtomicUsize,
 }
-
-/// Requests to infer that came.
-#[derive(Default)]
-struct Visits {
-    now: AtomicUsize,
-    most: AtomicUsize,
-    all: AtomicUsize,
-}
-
-/// One of them, until its reply is delivered or its client is gone.
-struct Visit(Arc<Visits>);
 
 impl Proxy {
     /// An honest proxy before the accelerator at this address.
@@ -94,7 +84,7 @@ impl Proxy {
             manner: Mutex::new(Manner::Honest),
             tls: Mutex::default(),
             forgotten: AtomicUsize::default(),
-            visits: Arc::default(),
+            visits: Visits::default(),
             taken: AtomicUsize::default(),
         });
         let door = runtime.block_on(async { Door::open() }).unwrap();
@@ -128,30 +118,14 @@ impl Proxy {
         self.cuts_off();
     }
 
-    /// How many requests came so far.
-    pub(crate) fn visits(&self) -> usize {
-        self.inner.visits.all.load(Ordering::SeqCst)
-    }
-
-    /// How many requests are here at this moment.
-    pub(crate) fn visits_now(&self) -> usize {
-        self.inner.visits.now.load(Ordering::SeqCst)
-    }
-
-    /// The most requests that were here at the same moment since [`Proxy::count_anew`].
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.inner.visits.most.load(Ordering::SeqCst)
+    /// The requests to infer that come.
+    pub(crate) fn visits(&self) -> &Visits {
+        &self.inner.visits
     }
 
     /// The most bytes of a flood that a client took.
     pub(crate) fn taken(&self) -> usize {
         self.inner.taken.load(Ordering::SeqCst)
-    }
-
-    /// Forgets how many were here before.
-    pub(crate) fn count_anew(&self) {
-        let visits = &self.inner.visits;
-        visits.most.store(visits.now.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
     fn order(&self, order: Order) {
@@ -214,7 +188,7 @@ impl Inner {
     async fn converse(&self, connection: impl Connection, born: usize) -> io::Result<()> {
         let mut connection = BufReader::new(connection);
         while let Some(request) = Message::read(&mut connection).await? {
-            let _visit = request.start.starts_with("POST ").then(|| Visit::begin(&self.visits));
+            let visit = request.start.starts_with("POST ").then(|| self.visits.begin());
             let manner = *self.manner.lock().unwrap_or_else(PoisonError::into_inner);
             let is_forgotten = born < self.forgotten.load(Ordering::SeqCst);
             if is_forgotten || matches!(manner, Manner::NeverConnects | Manner::NeverAnswers) {
@@ -223,10 +197,16 @@ impl Inner {
             if let Manner::Floods { announced } = manner {
                 let taken = flood(connection.get_mut(), announced).await;
                 self.taken.fetch_max(taken, Ordering::SeqCst);
+                if let Some(visit) = visit {
+                    visit.answered();
+                }
                 break;
             }
             let reply = self.forwarded(&request).await?;
             let goes_on = deliver(connection.get_mut(), &request, reply, manner).await?;
+            if let Some(visit) = visit {
+                visit.answered();
+            }
             if !goes_on {
                 break;
             }
@@ -265,7 +245,10 @@ async fn deliver(
             for byte in bytes.chunks(1) {
                 connection.write_all(byte).await?;
                 connection.flush().await?;
-                sleep(DRIP).await;
+                // Nothing is to be read before the reply is there, but the end of a client who has had enough.
+                if timeout(DRIP, connection.read(&mut [0])).await.is_ok() {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
             }
         }
         Manner::IsLate => {
@@ -322,20 +305,5 @@ impl Connection for TcpStream {
 impl Connection for TlsStream<TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
-    }
-}
-
-impl Visit {
-    fn begin(visits: &Arc<Visits>) -> Self {
-        let now = visits.now.fetch_add(1, Ordering::SeqCst) + 1;
-        visits.most.fetch_max(now, Ordering::SeqCst);
-        visits.all.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(visits))
-    }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
 }
