@@ -141,6 +141,11 @@ impl Link {
         // Whoever is asked keeps to the instant; the breaker learns of it even if not.
         let asked = timeout_at(by, self.accelerator.infer(&request, by)).await;
         let response = asked.unwrap_or(Err(CallError::Timeout))?;
+        // A timer may go off a millisecond late. What came in between came too late: it was not waited for, and must not
+        // count as good.
+        if Instant::now() >= by {
+            return Err(CallError::Timeout);
+        }
         let lists = contract::lists(&response, 1, self.rows);
         let mut lists = lists.map_err(|error| CallError::InvalidOutput(error.to_string()))?;
         let digest = response.parameters.get(contract::DIGEST_PARAMETER).and_then(|digest| digest.as_str());

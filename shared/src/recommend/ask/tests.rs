@@ -159,6 +159,17 @@ async fn what_comes_at_the_cut_off_comes_too_late() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_too_late_is_a_failure_however_good_it_is() {
+    for after_ms in [180, 181] {
+        let bench = Bench::new(Play::Backwards, after_ms);
+        for expected in [Reason::AcceleratorTimeout; 3].into_iter().chain([Reason::AcceleratorOpen]) {
+            let answer = bench.ask(r#"{"history": ["alpha", "bravo"], "k": 2}"#).await;
+            assert_eq!(answer.receipt.reason, Some(expected), "after {after_ms} ms");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_failure_has_its_reason_and_the_third_in_a_row_opens_the_breaker() {
     let failures = [
         (CallError::Unreachable("gone".into()), Reason::AcceleratorUnreachable),
