@@ -22,6 +22,8 @@ use super::wishes::{Outcome, Scene, Store, Wish, tell, wishes};
 pub(crate) const CALLERS: usize = 16;
 /// Between the requests of a caller who waits for a change.
 const PAUSE: Duration = Duration::from_millis(40);
+/// In which a failure is counted.
+const COUNTED: Duration = Duration::from_millis(10);
 /// An accelerator that is back is used again within 45 s; a third more is for a machine that is busy.
 const BACK: Duration = Duration::from_secs(60);
 
@@ -89,7 +91,13 @@ impl Stage {
     pub(crate) fn ask_in_turn(&self, count: usize) -> Result<Vec<Outcome>> {
         let caller = Caller::of(&self.base);
         let asking = self.wishes.iter().filter(|wish| wish.has_history).cycle().take(count);
-        asking.map(|wish| Ok(wish.outcome(&caller.send(&wish.request)?, self.scene))).collect()
+        let ask = |wish: &Wish| {
+            let reply = caller.send(&wish.request)?;
+            // At the cut-off an answer goes out while what kept the better one is counted: in the same moment, not before.
+            thread::sleep(COUNTED);
+            Ok(wish.outcome(&reply, self.scene))
+        };
+        asking.map(ask).collect()
     }
 
     /// Has many callers make this many requests.
