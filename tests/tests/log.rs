@@ -35,10 +35,20 @@ fn every_function_logs_one_line_with_metrics_for_each_request_and_no_id_of_item_
             let route = line["route"].as_str().unwrap();
             assert!(route == event["routeKey"] || route == "unmatched", "{line}");
         }
-        let told: Vec<String> = events.iter().flat_map(ids).filter(|id| log.contains(id)).collect();
+        let said = without_random_ids(&log);
+        let told: Vec<String> = events.iter().flat_map(ids).filter(|id| said.contains(id)).collect();
         assert!(told.is_empty(), "{told:?} are in the log of {function}:\n{log}");
     }
     Ok(())
+}
+
+/// The log without the emulator's own lines about an invocation: their random ids hold any short word some day
+/// (`-bad` in `3adc44e3-8ca3-414d-bad1-…`).
+fn without_random_ids(log: &str) -> String {
+    let of_the_emulator = |line: &&str| {
+        ["START", "END", "REPORT"].iter().any(|word| line.starts_with(&format!("{word} RequestId: ")))
+    };
+    log.lines().filter(|line| !of_the_emulator(line)).map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
