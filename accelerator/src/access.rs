@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use shared::api::http::asks_by_local_name;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::metrics::Metrics;
@@ -69,7 +70,7 @@ impl fmt::Display for Access {
 /// Lets through whoever may pass.
 pub(crate) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     let refused = match &access {
-        Access::Open => (!is_local(request.headers())).then(host_not_local),
+        Access::Open => (!asks_by_local_name(request.headers())).then(host_not_local),
         Access::Tokens(file) => (!file.admits(request.headers())).then(no_token),
     };
     match refused {
@@ -90,14 +91,6 @@ fn no_token() -> Response {
         Failure::new(StatusCode::UNAUTHORIZED, "a token that this server knows is needed").into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
-}
-
-fn is_local(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return false };
-    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The token of `Authorization: Bearer`; several headers are none.

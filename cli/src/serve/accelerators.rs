@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
 use shared::accelerator::client::Client;
 use shared::accelerator::{Accelerator, Credentials, contract};
@@ -16,15 +17,22 @@ use crate::commands::ServeOptions;
 const CREDENTIALS_TTL: Duration = Duration::from_secs(5);
 
 /// The accelerators that are asked for, of the model over this artifact's catalogue.
-pub(super) fn of(options: &ServeOptions, artifact: &Artifact) -> Vec<Arc<dyn Accelerator>> {
-    let credentials = options.accelerator_credentials.clone().map(|path| {
-        let file = CredentialsFile { name: path.display().to_string(), path };
-        Arc::new(Cached::new(file, CREDENTIALS_TTL, Credentials::parse))
-    });
+///
+/// # Errors
+/// When the credentials are of no use; what becomes of them later is met in use.
+pub(super) fn of(options: &ServeOptions, artifact: &Artifact) -> Result<Vec<Arc<dyn Accelerator>>> {
+    let credentials = options.accelerator_credentials.clone().map(credentials).transpose()?;
     let model = contract::model_name(&artifact.manifest.catalogue_digest);
     let client = |endpoint| Client::new(endpoint, model.clone(), credentials.clone());
     let endpoints = options.accelerator.iter().cloned();
-    endpoints.map(|endpoint| Arc::new(client(endpoint)) as Arc<dyn Accelerator>).collect()
+    Ok(endpoints.map(|endpoint| Arc::new(client(endpoint)) as Arc<dyn Accelerator>).collect())
+}
+
+fn credentials(path: PathBuf) -> Result<Arc<Cached<Credentials>>> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{name} can't be read"))?;
+    Credentials::parse(&text).map_err(|fault| anyhow!("{name} is of no use: {fault}"))?;
+    Ok(Arc::new(Cached::new(CredentialsFile { name, path }, CREDENTIALS_TTL, Credentials::parse)))
 }
 
 /// Credentials in a file, of the same form as in Secrets Manager.

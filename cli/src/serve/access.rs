@@ -81,19 +81,11 @@ impl fmt::Display for Access {
 /// A page on the internet can make a browser ask 127.0.0.1 under the page's own name (DNS rebinding); such a name is
 /// not ours, and is not answered. Where keys are asked for this is not: such a page has none.
 async fn only_local_names(id: RequestId, request: Request, next: Next) -> Response {
-    if is_local(request.headers()) {
+    if http::asks_by_local_name(request.headers()) {
         return next.run(request).await;
     }
     let detail = "this service runs open on one machine; ask it as localhost or 127.0.0.1";
     http::reply::<()>(Err(Problem::new(ProblemCode::HostNotAllowed, detail)), id)
-}
-
-fn is_local(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return false };
-    let Ok(authority) = host.parse::<axum::http::uri::Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What the authorizer does on AWS, by the same table and the same check. A route that is not in the table is closed, as

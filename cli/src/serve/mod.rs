@@ -28,7 +28,7 @@ use signals::Signals;
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let access = Access::of(options.host, options.api_keys.as_deref())?;
     let recommending = Recommending::open(&model(options)?)?;
-    let accelerators = accelerators::of(options, recommending.artifact());
+    let accelerators = accelerators::of(options, recommending.artifact())?;
     let recommending = Arc::new(recommending.with_accelerators(accelerators));
     let app = App { recommending, state: State::open(&state::choice(options))? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

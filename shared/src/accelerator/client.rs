@@ -14,8 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::body::Bytes;
-use hyper::Method;
 use hyper::header::HeaderValue;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -172,15 +170,18 @@ impl Accelerator for Client {
         &self.name
     }
 
+    fn model(&self) -> &str {
+        &self.model
+    }
+
     /// The inputs go as JSON and the outputs are asked for in binary: the one form that Triton, KServe and MLServer all
     /// take, of which MLServer answers in JSON.
     async fn infer(&self, request: &InferRequest, by: Instant) -> Result<InferResponse, CallError> {
         let lists = request.inputs.first().and_then(|input| input.shape.first()).copied().unwrap_or(1);
         let Encoded { body, .. } = request.encode(Encoding::Json);
         let message = Message {
-            method: Method::POST,
             path: format!("/v2/models/{}/infer", self.model),
-            media_type: Some("application/json"),
+            media_type: "application/json",
             token: None,
             body: body.into(),
         };
@@ -193,17 +194,5 @@ impl Accelerator for Client {
             return Ok(response);
         }
         Err(CallError::InvalidOutput(format!("an answer of another model than {}", self.model)))
-    }
-
-    async fn ready(&self, by: Instant) -> Result<(), CallError> {
-        let message = Message {
-            method: Method::GET,
-            path: format!("/v2/models/{}/ready", self.model),
-            media_type: None,
-            token: None,
-            body: Bytes::new(),
-        };
-        let asked = timeout_at(by, self.send(message, REPLY_HEAD, by)).await;
-        asked.unwrap_or(Err(CallError::Timeout)).map(drop)
     }
 }

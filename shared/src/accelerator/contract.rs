@@ -36,6 +36,9 @@ pub const TIMEOUT_PARAMETER: &str = "timeout";
 /// The reply's parameter in which a Marquee server says which artifact answered, by its digest.
 pub const DIGEST_PARAMETER: &str = "digest";
 
+/// Longest version that is taken into a receipt: twice a digest.
+const VERSION_LENGTH: usize = 128;
+
 /// The name under which a model of a catalogue is served: a server with another catalogue doesn't know it.
 #[must_use]
 pub fn model_name(catalogue_digest: &str) -> String {
@@ -131,6 +134,22 @@ fn list(items: &[i32], scores: &[f32], rows: usize) -> Result<Vec<Scored>, &'sta
         list.push(Scored { row, score });
     }
     Ok(list)
+}
+
+/// The version that a reply names, where it can be shown: up to 128 visible ASCII characters.
+#[must_use]
+pub fn version(response: &InferResponse) -> Option<String> {
+    let version = response.model_version.as_deref()?;
+    let plain = version.len() <= VERSION_LENGTH && version.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then(|| version.to_owned())
+}
+
+/// The digest that a reply names, where it is one: 64 hexadecimal digits.
+#[must_use]
+pub fn digest(response: &InferResponse) -> Option<String> {
+    let digest = response.parameters.get(DIGEST_PARAMETER)?.as_str()?;
+    let is_one = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_one.then(|| digest.to_owned())
 }
 
 /// A request that breaks the contract, in words for the caller.

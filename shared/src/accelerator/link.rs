@@ -19,6 +19,8 @@ const FAIR: Duration = Duration::from_millis(50);
 const GOLDEN_ITEMS: usize = 3;
 /// How many rows the golden query asks for.
 const GOLDEN_LIMIT: usize = 10;
+/// The operation of a person's request in the log.
+const INFER: &str = "infer";
 
 /// The link to one accelerator.
 #[derive(Debug)]
@@ -45,9 +47,9 @@ pub enum Asked {
 pub struct Ranked {
     /// Known rows, none twice, best first.
     pub items: Vec<Scored>,
-    /// The model's name there.
+    /// The name under which the model is served.
     pub model: String,
-    /// Its version, where the server has versions.
+    /// The model's version, where the server has versions.
     pub version: Option<String>,
     /// The digest of its artifact, where the server says it.
     pub digest: Option<String>,
@@ -95,7 +97,7 @@ impl Link {
                     let unfair =
                         outcome == Err(CallError::Timeout) && by.saturating_duration_since(now) < FAIR;
                     if !unfair {
-                        link.learn(ticket, "infer", outcome.as_ref().err());
+                        link.learn(ticket, INFER, outcome.as_ref().err());
                     }
                     // Whoever asked may have answered without it.
                     drop(sender.send(outcome));
@@ -113,15 +115,6 @@ impl Link {
             telemetry::failed(Dependency::Accelerator, "warm_up", &format!("{}: {error}", self.name()));
             self.hear(false);
         }
-    }
-
-    /// Asks the golden query, and whether the model is ready; for whoever watches the link.
-    ///
-    /// # Errors
-    /// Which of the two failed, and how.
-    pub async fn check(&self, limit: Duration) -> Result<Ranked, CallError> {
-        self.accelerator.ready(Instant::now() + limit).await?;
-        self.call(&self.golden, GOLDEN_LIMIT, Instant::now() + limit).await
     }
 
     /// Takes note of what somebody else found of the accelerator a moment ago.
@@ -148,18 +141,19 @@ impl Link {
         }
         let lists = contract::lists(&response, 1, self.rows);
         let mut lists = lists.map_err(|error| CallError::InvalidOutput(error.to_string()))?;
-        let digest = response.parameters.get(contract::DIGEST_PARAMETER).and_then(|digest| digest.as_str());
         Ok(Ranked {
             items: lists.pop().unwrap_or_default(),
-            model: response.model_name,
-            version: response.model_version,
-            digest: digest.map(str::to_owned),
+            model: self.accelerator.model().to_owned(),
+            digest: contract::digest(&response),
+            version: contract::version(&response),
         })
     }
 
     fn learn(&self, ticket: Ticket, operation: &'static str, error: Option<&CallError>) {
         if let Some(error) = error {
-            telemetry::failed(Dependency::Accelerator, operation, &format!("{}: {error}", self.name()));
+            // The server's own words may repeat what it was sent, which in a request is a person's history.
+            let words = if operation == INFER { error.without_its_words() } else { error.to_string() };
+            telemetry::failed(Dependency::Accelerator, operation, &format!("{}: {words}", self.name()));
         }
         let change = self.breaker().record(ticket, error.is_none(), Instant::now(), chance());
         self.tell(change);

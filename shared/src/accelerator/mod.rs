@@ -35,8 +35,8 @@ pub trait Accelerator: Send + Sync + fmt::Debug {
     /// was asked for is [`contract::lists`] to say.
     async fn infer(&self, request: &InferRequest, by: Instant) -> Result<InferResponse, CallError>;
 
-    /// Whether the model is ready, by its status alone.
-    async fn ready(&self, by: Instant) -> Result<(), CallError>;
+    /// The name under which the model is served there.
+    fn model(&self) -> &str;
 }
 
 /// Why an accelerator gave nothing. The words are for the log: they hold no token and nothing of a person.
@@ -65,6 +65,15 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The same without the words of the server, which may repeat what it was sent.
+    #[must_use]
+    pub fn without_its_words(&self) -> String {
+        match self {
+            Self::Rejected { status, .. } => format!("status {status}"),
+            other => other.to_string(),
+        }
+    }
+
     /// The reason in a receipt.
     #[must_use]
     pub const fn reason(&self) -> Reason {

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request};
-use axum::http::{HeaderName, HeaderValue, header, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts, uri::Authority};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use tracing::Instrument;
 
 use super::checker::Check;
@@ -103,6 +104,17 @@ async fn identify(mut request: Request, next: Next) -> Response {
         response.extensions_mut().insert(trace);
     }
     response
+}
+
+/// Whether a request calls this machine by a name of its own: `localhost` or a loopback address. A page on the internet
+/// can make a browser ask 127.0.0.1 under the page's own name (DNS rebinding).
+#[must_use]
+pub fn asks_by_local_name(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|value| value.to_str().ok()) else { return false };
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads and validates a JSON body.

@@ -25,10 +25,9 @@ const WORDS: usize = 200;
 /// What is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Message {
-    pub(super) method: hyper::Method,
     /// From `/v2` on.
     pub(super) path: String,
-    pub(super) media_type: Option<&'static str>,
+    pub(super) media_type: &'static str,
     pub(super) token: Option<HeaderValue>,
     pub(super) body: Bytes,
 }
@@ -111,7 +110,7 @@ impl Connection {
                 stale(error)
             }
         })?;
-        let reply = read(response, limit).await.map_err(Broken::Failed)?;
+        let reply = read(response, limit).await.map_err(|error| Broken::Failed(hushed(error, message)))?;
         self.idle_since = Instant::now();
         Ok(reply)
     }
@@ -119,11 +118,9 @@ impl Connection {
 
 fn request(endpoint: &Endpoint, message: &Message) -> Result<Request<Full<Bytes>>, CallError> {
     let uri = format!("{}{}", endpoint.path, message.path);
-    let mut request = Request::builder().method(message.method.clone()).uri(uri);
+    let mut request = Request::post(uri);
     request = request.header(HOST, endpoint.authority()).header(USER_AGENT, "marquee");
-    if let Some(media_type) = message.media_type {
-        request = request.header(CONTENT_TYPE, media_type);
-    }
+    request = request.header(CONTENT_TYPE, message.media_type);
     if let Some(token) = &message.token {
         request = request.header(AUTHORIZATION, token);
     }
@@ -157,6 +154,17 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Reply, CallE
         CallError::InvalidOutput(format!("the header {HEADER_LENGTH} of the reply is no number"))
     })?;
     Ok(Reply { header_length, body: body.to_bytes() })
+}
+
+/// The error without the token, should the server repeat it.
+fn hushed(error: CallError, message: &Message) -> CallError {
+    let token = message.token.as_ref().and_then(|token| token.to_str().ok()?.split_once(' '));
+    match (error, token) {
+        (CallError::Rejected { status, said }, Some((_, token))) if said.contains(token) => {
+            CallError::Rejected { status, said: said.replace(token, "…") }
+        }
+        (error, _) => error,
+    }
 }
 
 /// What a server said of an error: `{"error": …}`, `{"detail": …}`, or plain text.

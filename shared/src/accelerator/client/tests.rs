@@ -213,6 +213,15 @@ async fn a_token_that_was_rotated_is_read_again_within_the_request() {
     assert_eq!(tokens, [false, false, true]);
 }
 
+#[tokio::test]
+async fn a_server_that_repeats_what_it_was_sent_brings_no_token_into_the_log() {
+    let (endpoint, _) =
+        server(vec![vec![http("400 Bad Request", "", b"bad header: Bearer hush, history [1]")]]).await;
+    let error = ask(&with_credentials(endpoint, &[r#"{"token": "hush"}"#])).await.unwrap_err();
+    assert_eq!(error.to_string(), "status 400: bad header: Bearer …, history [1]");
+    assert_eq!(error.without_its_words(), "status 400");
+}
+
 /// Replies that Triton, KServe and MLServer gave, byte for byte.
 #[tokio::test]
 async fn what_real_servers_replied_is_taken() {

@@ -92,3 +92,19 @@ fn each_broken_rule_of_a_request_is_named() {
     other.inputs.clear();
     assert_eq!(said(&other), "input `history` is missing");
 }
+
+#[test]
+fn only_a_version_and_a_digest_that_can_be_shown_reach_a_receipt() {
+    let with = |said: &str, named: &str| {
+        let mut response = reply(&[1], &[1.0]);
+        response.model_version = Some(said.to_owned());
+        response.parameters.insert(DIGEST_PARAMETER.into(), named.into());
+        (version(&response), digest(&response))
+    };
+    let a_digest = "0123456789abcdef".repeat(4);
+    assert_eq!(with("2026-11-22", &a_digest), (Some("2026-11-22".into()), Some(a_digest.clone())));
+    for (said, named) in [("a\nb", "x"), (&*"v".repeat(129), &a_digest[1..]), ("", &*"g".repeat(64))] {
+        assert_eq!(with(said, named).1, None, "{named}");
+        assert!(with(said, named).0.is_none_or(|version| version.is_empty()), "{said}");
+    }
+}

@@ -54,6 +54,10 @@ impl Accelerator for Scripted {
         "scripted"
     }
 
+    fn model(&self) -> &str {
+        "theirs"
+    }
+
     async fn infer(&self, request: &InferRequest, by: Instant) -> Result<InferResponse, CallError> {
         self.asked.lock().unwrap().push(request.clone());
         let (play, after) = self.play.lock().unwrap().clone();
@@ -70,10 +74,6 @@ impl Accelerator for Scripted {
             return Err(CallError::Timeout);
         }
         Ok(reply(rows))
-    }
-
-    async fn ready(&self, _: Instant) -> Result<(), CallError> {
-        Ok(())
     }
 }
 
