@@ -75,9 +75,17 @@ fn check_receipt(receipt: &Value) {
     assert_eq!(fields(receipt), named, "{receipt}");
     assert!(receipt["elapsed_ms"].as_f64().is_some_and(|ms| ms >= 0.0), "{receipt}");
     assert_eq!(fields(&receipt["model"]), ["digest", "name", "version"], "{receipt}");
-    let digest = text(&receipt["model"]["digest"]);
-    assert!(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()), "{receipt}");
-    assert!(!text(&receipt["model"]["name"]).is_empty() && !text(&receipt["model"]["version"]).is_empty());
+    let model = &receipt["model"];
+    assert!(!text(&model["name"]).is_empty(), "{receipt}");
+    // Another maker's server may say neither; what the function answers says both.
+    let may_be_silent = receipt["rung"] == "accelerator";
+    if !(may_be_silent && model["digest"].is_null()) {
+        let digest = text(&model["digest"]);
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{receipt}");
+    }
+    if !(may_be_silent && model["version"].is_null()) {
+        assert!(!text(&model["version"]).is_empty(), "{receipt}");
+    }
     let degraded = strings(&receipt["degraded"]);
     assert!(receipt["reason"].is_null() || degraded.contains(&text(&receipt["reason"])), "{receipt}");
 }
