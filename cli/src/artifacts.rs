@@ -12,7 +12,7 @@ use shared::model::write;
 use shared::model::{Artifact, verify as full};
 
 use crate::commands::{InspectOptions, OptimizeOptions, VerifyOptions};
-use crate::output;
+use crate::{output, parity};
 
 pub(crate) fn verify(options: &VerifyOptions) -> Result<()> {
     let artifact = full::verify(&options.model, options.public_key.as_deref())?;
@@ -27,7 +27,7 @@ pub(crate) fn verify(options: &VerifyOptions) -> Result<()> {
         artifact.catalogue.len(),
         artifact.manifest.digest
     );
-    Ok(())
+    parity::check(&artifact, options)
 }
 
 pub(crate) fn optimize(options: &OptimizeOptions) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The `marquee` command: train, evaluate, recommend, serve, and look after artifacts.
 
+mod accelerators;
 mod artifacts;
 mod cache;
 mod commands;
@@ -10,6 +11,7 @@ mod import;
 mod interactions;
 mod keys;
 mod output;
+mod parity;
 mod recommend;
 mod serve;
 mod state;

@@ -4,15 +4,23 @@ use std::error::Error;
 use std::sync::Arc;
 
 use crate::config::TableSettings;
-use crate::store::DynamoDb;
-use crate::store::Profiles;
+use crate::store::{DynamoDb, Profiles};
 
-/// The profiles in the table of the environment; `None` when it names none. Nothing is connected before the first read.
+/// The table of the environment, for functions that need no key of tombstones: those that read profiles, and those that read
+/// or write notes of links. `None` when it names none. Nothing is connected before the first call.
+///
+/// # Errors
+/// When a variable can't be used.
+pub fn open_table() -> Result<Option<Arc<DynamoDb>>, Box<dyn Error>> {
+    Ok(TableSettings::from_env()?.map(|settings| Arc::new(DynamoDb::without_key(settings))))
+}
+
+/// The profiles in the table of the environment, as [`open_table`].
 ///
 /// # Errors
 /// When a variable can't be used.
 pub fn profiles() -> Result<Option<Arc<dyn Profiles>>, Box<dyn Error>> {
-    Ok(TableSettings::from_env()?.map(|settings| Arc::new(DynamoDb::without_key(settings)) as _))
+    Ok(open_table()?.map(|table| table as _))
 }
 
 /// The table of the environment, for functions that always need it: connected, and the key of its tombstones read,

@@ -3,7 +3,8 @@
 //!
 //! - [`binaries`] builds `recommend`, `health` and `marquee` in the profile of the test run.
 //! - [`venv`] makes the Python environment that carries the Lambda runtime emulator and moto, on first use.
-//! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`marquee`] runs any other command.
+//! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`Accelerator`]
+//!   runs `marquee-accelerator`, and [`marquee`] any other command.
 //! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
 //! - `Peer` (feature `real-parts`) is Triton, `MLServer` or `KServe` in the accelerator's place; `triton_client` and
 //!   `kserve_client` call an accelerator as theirs do.
@@ -13,6 +14,7 @@
 //! tests call it, since a store is no process, and the contract's read its table of routes.)
 //! Everything binds to loopback, on ports that were free a moment ago, and ends when its value is dropped.
 
+mod accelerator;
 mod binaries;
 #[cfg(feature = "real-parts")]
 mod dynamodb_local;
@@ -30,6 +32,7 @@ mod python;
 mod service;
 mod template;
 
+pub use accelerator::Accelerator;
 pub use binaries::{Binaries, binaries};
 #[cfg(feature = "real-parts")]
 pub use dynamodb_local::DynamoDbLocal;

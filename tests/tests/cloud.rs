@@ -38,10 +38,20 @@ impl Cloud {
 
     /// An environment of a function that finds them.
     pub(crate) fn function(&self, name: &str) -> Result<Emulator> {
+        self.function_with(name, [])
+    }
+
+    /// The same with more variables.
+    pub(crate) fn function_with<const N: usize>(
+        &self,
+        name: &str,
+        more: [(&'static str, String); N],
+    ) -> Result<Emulator> {
         let mut variables = self.moto.variables();
         variables.push(("MARQUEE_MODEL_DIR", model_dir().to_str().context("a path in UTF-8")?.into()));
         variables.push(("MARQUEE_TABLE", TABLE.into()));
         variables.push(("MARQUEE_ERASURE_SECRET", SECRET.into()));
+        variables.extend(more);
         Emulator::start(binaries().path(name), variables)
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use shared::accelerator::Endpoint;
+use shared::accelerator::parity::TOLERANCE;
 use training::als::AlsSettings;
 
 use super::numbers::{above_zero, at_least_one, zero_or_more};
@@ -25,6 +27,15 @@ pub(crate) struct VerifyOptions {
     /// Ed25519 public key (PEM) that must have signed the manifest
     #[arg(long, value_name = "KEY")]
     pub(crate) public_key: Option<PathBuf>,
+    /// Base URL of an accelerator that must give the same answers: golden histories are asked of both
+    #[arg(long, value_name = "URL")]
+    pub(crate) against: Option<Endpoint>,
+    /// What the accelerator lets in, as for `marquee serve`
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub(crate) accelerator_credentials: Option<PathBuf>,
+    /// What a score may differ by, relative to the best score of its list
+    #[arg(long, requires = "against", default_value_t = TOLERANCE, value_parser = zero_or_more)]
+    pub(crate) tolerance: f64,
 }
 
 #[derive(Debug, Args)]

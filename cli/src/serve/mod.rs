@@ -1,6 +1,5 @@
 //! `marquee serve`: every function's routes in one process.
 
-mod accelerators;
 mod access;
 mod listen;
 mod signals;
@@ -21,20 +20,22 @@ use tokio::sync::oneshot;
 
 use crate::commands::ServeOptions;
 use crate::state::{self, State};
-use crate::{cache, docs};
+use crate::{accelerators, cache, docs};
 use access::Access;
 use signals::Signals;
 
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let access = Access::of(options.host, options.api_keys.as_deref())?;
     let recommending = Recommending::open(&model(options)?)?;
-    let accelerators = accelerators::of(options, recommending.artifact())?;
+    let credentials = options.accelerator_credentials.as_deref();
+    let accelerators = accelerators::clients(&options.accelerator, credentials, recommending.artifact())?;
+    let accelerators = accelerators.into_iter().map(|accelerator| accelerator as _);
     let recommending = Arc::new(recommending.with_accelerators(accelerators));
     let app = App { recommending, state: State::open(&state::choice(options))? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
-        app.recommending.warm_up().await;
+        app.recommending.warm_up(None).await;
         serve(&app, access, options).await
     })
 }
@@ -57,6 +58,11 @@ struct App {
 /// All routes on one port. Adding a function means adding its line.
 fn router(App { recommending, state }: &App, access: Access) -> Router {
     let memory = Arc::new(Memory::new(state.profiles.clone()));
+    let standing = health::Standing {
+        recommending: Arc::clone(recommending),
+        profiles: state.profiles.clone(),
+        noted: None,
+    };
     let routes = Router::new()
         .route("/", get(index))
         .merge(recommend::router(Arc::clone(recommending), Arc::clone(&memory)))
@@ -65,7 +71,7 @@ fn router(App { recommending, state }: &App, access: Access) -> Router {
         .merge(users::router(state.people.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
-        .merge(health::router(Arc::clone(recommending), access.documented()))
+        .merge(health::router(standing, access.documented()))
         .merge(docs::router());
     telemetry::logged(http::identified(access.guard(http::with_fallbacks(routes))))
 }

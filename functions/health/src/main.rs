@@ -2,11 +2,19 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc};
 
-use shared::{api::http, api::routes::Access, config::ModelSettings, lambda, recommend::Recommending};
+use shared::api::{http, routes::Access};
+use shared::config::{AcceleratorSettings, ModelSettings};
+use shared::{aws, lambda, recommend::Recommending};
 
 fn main() -> ExitCode {
     lambda::serve(async || -> Result<_, Box<dyn Error>> {
         let recommending = Arc::new(Recommending::open(&ModelSettings::from_env()?.dir)?);
-        Ok(http::finish(health::router(recommending, Access::Keys)))
+        let (table, accelerators) = (aws::open_table()?, AcceleratorSettings::from_env()?);
+        let noted = table.clone().zip(accelerators).map(|(table, accelerators)| health::Noted {
+            accelerators: accelerators.endpoints.iter().map(ToString::to_string).collect(),
+            notes: table,
+        });
+        let profiles = table.map(|table| table as _);
+        Ok(http::finish(health::router(health::Standing { recommending, profiles, noted }, Access::Keys)))
     })
 }

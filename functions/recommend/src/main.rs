@@ -10,7 +10,9 @@ fn main() -> ExitCode {
         let recommending = Recommending::open(&ModelSettings::from_env()?.dir)?;
         let accelerators = aws::accelerators(recommending.artifact())?;
         let recommending = Arc::new(recommending.with_accelerators(accelerators));
-        recommending.warm_up().await;
-        Ok(http::finish(recommend::router(recommending, Arc::new(Memory::new(aws::profiles()?)))))
+        let table = aws::open_table()?;
+        recommending.warm_up(table.as_deref().map(|table| table as _)).await;
+        let memory = Memory::new(table.map(|table| table as _));
+        Ok(http::finish(recommend::router(recommending, Arc::new(memory))))
     })
 }

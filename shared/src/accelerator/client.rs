@@ -174,17 +174,18 @@ impl Accelerator for Client {
         &self.model
     }
 
+    async fn ready(&self, by: Instant) -> Result<(), CallError> {
+        let message = Message::get(format!("/v2/models/{}/ready", self.model));
+        let sent = timeout_at(by, self.send(message, REPLY_HEAD, by)).await;
+        sent.unwrap_or(Err(CallError::Timeout)).map(drop)
+    }
+
     /// The inputs go as JSON and the outputs are asked for in binary: the one form that Triton, KServe and MLServer all
     /// take, of which MLServer answers in JSON.
     async fn infer(&self, request: &InferRequest, by: Instant) -> Result<InferResponse, CallError> {
         let lists = request.inputs.first().and_then(|input| input.shape.first()).copied().unwrap_or(1);
         let Encoded { body, .. } = request.encode(Encoding::Json);
-        let message = Message {
-            path: format!("/v2/models/{}/infer", self.model),
-            media_type: "application/json",
-            token: None,
-            body: body.into(),
-        };
+        let message = Message::post(format!("/v2/models/{}/infer", self.model), body.into());
         let sent = timeout_at(by, self.send(message, REPLY_HEAD + lists * REPLY_LIST, by)).await;
         let reply = sent.unwrap_or(Err(CallError::Timeout))?;
         let wanted: Vec<&str> = request.outputs.iter().map(|output| output.name.as_str()).collect();

@@ -117,6 +117,16 @@ impl Link {
         }
     }
 
+    /// Looks whether it is ready and answers a query as it should, which takes no longer than twice the time of a probe.
+    /// The breaker doesn't hear of it.
+    ///
+    /// # Errors
+    /// What failed first.
+    pub async fn check(&self) -> Result<(), CallError> {
+        self.accelerator.ready(Instant::now() + PROBE_LIMIT).await?;
+        self.call(&self.golden, GOLDEN_LIMIT, Instant::now() + PROBE_LIMIT).await.map(drop)
+    }
+
     /// Takes note of what somebody else found of the accelerator a moment ago.
     pub fn hear(&self, up: bool) {
         let change = self.breaker().hear(up, Instant::now(), chance());

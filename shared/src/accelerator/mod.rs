@@ -11,6 +11,7 @@ pub mod contract;
 mod credentials;
 mod endpoint;
 mod link;
+pub mod parity;
 pub mod protocol;
 
 use std::fmt;
@@ -30,6 +31,10 @@ pub use link::{Asked, Link, Ranked};
 pub trait Accelerator: Send + Sync + fmt::Debug {
     /// Its name in the log: where it is.
     fn name(&self) -> &str;
+
+    /// Whether the server says that the model is ready, by the status of its reply alone: not every server has the same words
+    /// for it.
+    async fn ready(&self, by: Instant) -> Result<(), CallError>;
 
     /// Asks the model, and waits for the reply no longer than to this instant. The reply is well-formed; whether it is what
     /// was asked for is [`contract::lists`] to say.

@@ -37,6 +37,26 @@ pub struct Ready {
 pub struct Dependencies {
     /// The model inside the function.
     pub model: ModelState,
+    /// Where people's state is kept; without it answers are given on what requests bring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<State>,
+    /// The accelerator; without it the model inside the function answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<State>,
+}
+
+/// The state of a dependency of which there is no more to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct State {
+    /// How it fares.
+    pub state: DependencyState,
+}
+
+impl From<DependencyState> for State {
+    fn from(state: DependencyState) -> Self {
+        Self { state }
+    }
 }
 
 /// The model that answers.
@@ -60,4 +80,8 @@ pub struct ModelState {
 pub enum DependencyState {
     /// It can be used.
     Ready,
+    /// It can't: answers are given without it.
+    Unavailable,
+    /// Nobody looked in the last minutes.
+    Unknown,
 }

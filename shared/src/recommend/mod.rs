@@ -13,10 +13,10 @@ mod present;
 mod rank;
 mod rules;
 mod validate;
+mod warm_up;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -33,10 +33,6 @@ use history::KnownHistory;
 use ladder::{Event, Ladder, OwnAnswer, Start, Verdict};
 pub use memory::{Memory, Remembered};
 use rules::Rules;
-
-/// How long a start waits for an accelerator: a connection over a VPN with its handshakes takes a tenth of a second, and
-/// when the link is down every new environment pays this once.
-const WARM_UP_LIMIT: Duration = Duration::from_millis(250);
 
 /// A model that answers, and the accelerators that answer better while they can be reached.
 #[derive(Debug)]
@@ -105,12 +101,6 @@ impl Recommending {
     #[must_use]
     pub fn links(&self) -> &[Arc<Link>] {
         &self.links
-    }
-
-    /// Opens connections to the accelerators ahead of the first request. It takes a moment at most, and can't fail: what is
-    /// not reached is tried again beside the requests.
-    pub async fn warm_up(&self) {
-        futures_util::future::join_all(self.links.iter().map(|link| link.warm_up(WARM_UP_LIMIT))).await;
     }
 
     /// Answers a request of which nothing is remembered, without asking an accelerator. There is always an answer: what the

@@ -7,6 +7,7 @@ mod erasing;
 mod failure;
 mod folding;
 mod item;
+mod links;
 mod loading;
 mod making;
 mod putting;

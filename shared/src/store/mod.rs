@@ -14,6 +14,7 @@ mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod fold;
+mod links;
 mod profile;
 mod pseudonym;
 pub mod table;
@@ -29,6 +30,7 @@ use crate::api::{EventId, EventType, ItemId, UserId};
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
+pub use links::{LinkNote, LinkNotes};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
 

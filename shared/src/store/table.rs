@@ -5,7 +5,7 @@ use aws_lambda_events::dynamodb::{EventRecord, StreamRecord};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
 
-use super::{Event, Profile, Pseudonym, StoreError};
+use super::{Event, LinkNote, Profile, Pseudonym, StoreError};
 use crate::api::history::Time;
 use crate::api::{EventId, UserId};
 
@@ -32,6 +32,12 @@ pub fn user_partition(user: &UserId) -> String {
 #[must_use]
 pub fn tombstone_partition(pseudonym: &Pseudonym) -> String {
     format!("ERASED#{pseudonym}")
+}
+
+/// Partition key of a region's notes of its links; the sort key is the accelerator's name.
+#[must_use]
+pub fn link_partition(region: &str) -> String {
+    format!("LINK#{region}")
 }
 
 /// Sort key of an event.
@@ -167,6 +173,35 @@ impl TombstoneItem {
     }
 }
 
+/// A note of a link in the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinkItem {
+    pk: String,
+    sk: String,
+    #[serde(flatten)]
+    note: LinkNote,
+    expires_at: i64,
+}
+
+impl LinkItem {
+    /// The item of a note in a region. It expires a day later: an accelerator that nobody asks any more leaves nothing.
+    #[must_use]
+    pub fn new(region: &str, note: &LinkNote) -> Self {
+        Self {
+            pk: link_partition(region),
+            sk: note.accelerator.clone(),
+            note: note.clone(),
+            expires_at: note.checked_at.millis() / 1_000 + 86_400,
+        }
+    }
+
+    /// The note.
+    #[must_use]
+    pub fn into_note(self) -> LinkNote {
+        self.note
+    }
+}
+
 /// What happened to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -242,5 +277,16 @@ mod tests {
         let item: Item = serde_dynamo::to_item(item).unwrap();
         let read: ProfileItem = serde_dynamo::from_item(item).unwrap();
         assert_eq!(read.profile().unwrap(), profile);
+    }
+
+    #[test]
+    fn a_note_of_a_link_comes_back_from_its_item_as_it_was() {
+        let accelerator = "https://gpu.office.example:443".to_owned();
+        let note =
+            LinkNote { accelerator, up: true, checked_at: Time::from_millis(1_715_000_000_123).unwrap() };
+        let item: Item = serde_dynamo::to_item(LinkItem::new("eu-west-1", &note)).unwrap();
+        assert_eq!(item["pk"], serde_dynamo::AttributeValue::S("LINK#eu-west-1".into()));
+        assert_eq!(item["expires_at"], serde_dynamo::AttributeValue::N("1715086400".into()));
+        assert_eq!(serde_dynamo::from_item::<_, LinkItem>(item).unwrap().into_note(), note);
     }
 }

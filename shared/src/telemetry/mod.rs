@@ -16,7 +16,7 @@ use crate::config::{self, ConfigError};
 use emf::Emitter;
 
 pub use requests::logged;
-pub use work::{Dependency, Folding, authorized, breaker, failed, folded};
+pub use work::{Dependency, Folding, authorized, breaker, failed, folded, link};
 
 /// Lines as flat as those of [`Emitter`], with the request that they are about.
 fn json<F, W>(

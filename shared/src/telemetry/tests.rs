@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::emf::Emitter;
 use super::requests::{Served, logged_by};
-use super::work::{Failure, Verdict};
+use super::work::{Failure, LinkCheck, Verdict};
 use super::{Dependency, Folding};
 use crate::api::http::{self, RequestId};
 use crate::api::{Problem, ProblemCode, RecommendationRequest};
@@ -252,6 +252,7 @@ fn work_that_is_no_request_is_counted_too() {
     Verdict { route, allowed: true, key_id: Some("app"), reason: None }.emit(&emitter);
     let error = "the table can't be reached".to_owned();
     Failure { dependency: Dependency::Store, operation: "put", error }.emit(&emitter);
+    LinkCheck { accelerator: "https://gpu:443", up: false, elapsed }.emit(&emitter);
 
     let lines = captured.lines();
     let counted = json!({
@@ -264,4 +265,6 @@ fn work_that_is_no_request_is_counted_too() {
     assert_eq!(metrics(&lines[2]), json!([[[["service"]], {"Authorizations": 1, "Denials": 0}]]));
     assert_eq!(metrics(&lines[3]), json!([[[["service", "dependency"]], {"DependencyFailures": 1}]]));
     assert_eq!((&lines[3]["dependency"], &lines[3]["service"]), (&json!("store"), &json!("testing")));
+    assert_eq!(metrics(&lines[4]), json!([[[["service"]], {"LinkUp": 0, "LinkLatency": 1.5}]]));
+    assert_eq!((&lines[4]["accelerator"], &lines[4]["level"]), (&json!("https://gpu:443"), &json!("WARN")));
 }

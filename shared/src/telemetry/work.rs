@@ -266,3 +266,53 @@ impl Record for BreakerLine<'_> {
         if *self.opened > 0 { Level::WARN } else { Level::INFO }
     }
 }
+
+/// Logs what was found when the link to an accelerator was looked at, and how long that took.
+pub fn link(accelerator: &str, up: bool, elapsed: Duration) {
+    let check = LinkCheck { accelerator, up, elapsed };
+    match EMITTER.get() {
+        Some(emitter) => check.emit(emitter),
+        None => check.tell(),
+    }
+}
+
+pub(super) struct LinkCheck<'a> {
+    pub(super) accelerator: &'a str,
+    pub(super) up: bool,
+    pub(super) elapsed: Duration,
+}
+
+impl LinkCheck<'_> {
+    pub(super) fn emit(&self, emitter: &Emitter) {
+        let Self { accelerator, up, elapsed } = *self;
+        emitter.emit(&LinkLine { accelerator, up: count(up.into()), latency: elapsed });
+    }
+
+    fn tell(&self) {
+        let Self { accelerator, up, elapsed } = *self;
+        if up {
+            tracing::info!(accelerator, ?elapsed, "the link is up");
+        } else {
+            tracing::warn!(accelerator, ?elapsed, "the link is down");
+        }
+    }
+}
+
+#[derive(Entry)]
+struct LinkLine<'r> {
+    accelerator: &'r str,
+    #[entry(name = "LinkUp")]
+    up: AsCount<u64>,
+    #[entry(name = "LinkLatency")]
+    latency: Duration,
+}
+
+impl Record for LinkLine<'_> {
+    fn message(&self) -> &'static str {
+        if *self.up > 0 { "the link is up" } else { "the link is down" }
+    }
+
+    fn level(&self) -> Level {
+        if *self.up > 0 { Level::INFO } else { Level::WARN }
+    }
+}

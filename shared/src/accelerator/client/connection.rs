@@ -26,10 +26,20 @@ const WORDS: usize = 200;
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     /// From `/v2` on.
-    pub(super) path: String,
-    pub(super) media_type: &'static str,
+    path: String,
+    /// JSON; a message without it is a GET.
+    body: Option<Bytes>,
     pub(super) token: Option<HeaderValue>,
-    pub(super) body: Bytes,
+}
+
+impl Message {
+    pub(super) const fn get(path: String) -> Self {
+        Self { path, body: None, token: None }
+    }
+
+    pub(super) const fn post(path: String, json: Bytes) -> Self {
+        Self { path, body: Some(json), token: None }
+    }
 }
 
 /// What came back, whole, with a status of success.
@@ -118,13 +128,15 @@ impl Connection {
 
 fn request(endpoint: &Endpoint, message: &Message) -> Result<Request<Full<Bytes>>, CallError> {
     let uri = format!("{}{}", endpoint.path, message.path);
-    let mut request = Request::post(uri);
+    let mut request = match message.body {
+        Some(_) => Request::post(uri).header(CONTENT_TYPE, "application/json"),
+        None => Request::get(uri),
+    };
     request = request.header(HOST, endpoint.authority()).header(USER_AGENT, "marquee");
-    request = request.header(CONTENT_TYPE, message.media_type);
     if let Some(token) = &message.token {
         request = request.header(AUTHORIZATION, token);
     }
-    let request = request.body(Full::new(message.body.clone()));
+    let request = request.body(Full::new(message.body.clone().unwrap_or_default()));
     request.map_err(|error| CallError::Unreachable(format!("no request can be made: {error}")))
 }
 

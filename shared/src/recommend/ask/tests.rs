@@ -58,6 +58,13 @@ impl Accelerator for Scripted {
         "theirs"
     }
 
+    async fn ready(&self, _: Instant) -> Result<(), CallError> {
+        match &self.play.lock().unwrap().0 {
+            Play::Fails(error) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
     async fn infer(&self, request: &InferRequest, by: Instant) -> Result<InferResponse, CallError> {
         self.asked.lock().unwrap().push(request.clone());
         let (play, after) = self.play.lock().unwrap().clone();

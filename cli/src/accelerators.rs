@@ -1,38 +1,41 @@
-//! The accelerators that the service asks first.
+//! The accelerators that the service asks first, and that an artifact is compared with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
 use shared::accelerator::client::Client;
-use shared::accelerator::{Accelerator, Credentials, contract};
+use shared::accelerator::{Credentials, Endpoint, contract};
 use shared::model::Artifact;
 use shared::secrets::{Cached, SecretError, Source};
-
-use crate::commands::ServeOptions;
 
 /// For how long credentials that were read are used: a file costs nothing to read, and one that changed is soon in use.
 const CREDENTIALS_TTL: Duration = Duration::from_secs(5);
 
-/// The accelerators that are asked for, of the model over this artifact's catalogue.
+/// Clients of the accelerators at these endpoints, for the model over this artifact's catalogue; `credentials` is the file
+/// with what lets us in.
 ///
 /// # Errors
 /// When the credentials are of no use; what becomes of them later is met in use.
-pub(super) fn of(options: &ServeOptions, artifact: &Artifact) -> Result<Vec<Arc<dyn Accelerator>>> {
-    let credentials = options.accelerator_credentials.clone().map(credentials).transpose()?;
+pub(crate) fn clients(
+    endpoints: &[Endpoint],
+    credentials: Option<&Path>,
+    artifact: &Artifact,
+) -> Result<Vec<Arc<Client>>> {
+    let credentials = credentials.map(self::credentials).transpose()?;
     let model = contract::model_name(&artifact.manifest.catalogue_digest);
-    let client = |endpoint| Client::new(endpoint, model.clone(), credentials.clone());
-    let endpoints = options.accelerator.iter().cloned();
-    Ok(endpoints.map(|endpoint| Arc::new(client(endpoint)) as Arc<dyn Accelerator>).collect())
+    let client = |endpoint: &Endpoint| Client::new(endpoint.clone(), model.clone(), credentials.clone());
+    Ok(endpoints.iter().map(|endpoint| Arc::new(client(endpoint))).collect())
 }
 
-fn credentials(path: PathBuf) -> Result<Arc<Cached<Credentials>>> {
+fn credentials(path: &Path) -> Result<Arc<Cached<Credentials>>> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{name} can't be read"))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("{name} can't be read"))?;
     Credentials::parse(&text).map_err(|fault| anyhow!("{name} is of no use: {fault}"))?;
-    Ok(Arc::new(Cached::new(CredentialsFile { name, path }, CREDENTIALS_TTL, Credentials::parse)))
+    let file = CredentialsFile { name, path: path.to_owned() };
+    Ok(Arc::new(Cached::new(file, CREDENTIALS_TTL, Credentials::parse)))
 }
 
 /// Credentials in a file, of the same form as in Secrets Manager.
