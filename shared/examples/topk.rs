@@ -67,7 +67,7 @@ impl Case {
     fn new(number: u64) -> Self {
         let mut random = Random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let kind = (number % KINDS.len() as u64) as usize;
-        let factors = 1 + random.below(if number % 3 == 0 { 70 } else { 12 });
+        let factors = 1 + random.below(if number.is_multiple_of(3) { 70 } else { 12 });
         let rows = random.below(400);
         let base: Vec<f32> = (0..factors).map(|_| random.even()).collect();
         let mut matrix = Vec::with_capacity(rows * factors);
