@@ -30,6 +30,11 @@ const GENRES: usize = 18;
 
 /// An artifact in a temporary folder, derived tensors included.
 pub(crate) fn artifact() -> Result<TempDir> {
+    artifact_of(ITEMS)
+}
+
+/// The same with so many items.
+pub(crate) fn artifact_of(items: usize) -> Result<TempDir> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let als = AlsConfig {
         factors: FACTORS,
@@ -39,9 +44,9 @@ pub(crate) fn artifact() -> Result<TempDir> {
         init_std: None,
         seed: None,
     };
-    let item_factors = random_values(ITEMS * FACTORS, SEED);
-    let weights = vec![TensorData::new(ITEM_FACTORS, &[ITEMS, FACTORS], &item_factors)];
-    write(folder.path(), Kind::Als(als), weights, ITEMS)?;
+    let item_factors = random_values(items * FACTORS, SEED);
+    let weights = vec![TensorData::new(ITEM_FACTORS, &[items, FACTORS], &item_factors)];
+    write(folder.path(), Kind::Als(als), weights, items)?;
     Ok(folder)
 }
 

@@ -3,7 +3,6 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use training::als::Interactions;
 
 /// How many of each there shall be.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +27,7 @@ const ACTIVITY_DEVIATION: f64 = 1.05;
 /// hand so that the median item has as many users as in ml-1m, 124; the most popular has 2,600, there 3,428.
 const POPULARITY: (f64, f64) = (1.3, 100.0);
 
-/// Draws interactions of a shape; the same for a seed at all times. Every weight is 1.
-pub(crate) fn draw(shape: Shape, seed: u64) -> Interactions {
-    Interactions::of(&histories(shape, seed), shape.items)
-}
-
-/// The same, as what each user had.
+/// Draws interactions of a shape, as what each user had; the same for a seed at all times. Every weight is 1.
 pub(crate) fn histories(shape: Shape, seed: u64) -> Vec<Vec<(u32, f32)>> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (exponent, shift) = POPULARITY;
@@ -86,14 +80,17 @@ fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use training::als::Interactions;
+
     use super::*;
 
     #[test]
     fn the_drawn_pairs_are_as_many_as_asked_for_and_drawn_again_by_the_same_seed() {
         let shape = Shape { users: 50, items: 300, pairs: 2_000 };
-        let drawn = draw(shape, 1);
+        let draw = || Interactions::of(&histories(shape, 1), shape.items);
+        let drawn = draw();
         assert_eq!((drawn.len(), drawn.by_user.rows(), drawn.by_item.rows()), (2_000, 50, 300));
-        assert_eq!(drawn, draw(shape, 1));
+        assert_eq!(drawn, draw());
         let popularity = drawn.popularity();
         assert!(popularity[..30].iter().sum::<u32>() > popularity[270..].iter().sum());
     }

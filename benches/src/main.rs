@@ -4,6 +4,7 @@
 //! `cargo run --release -p benches` measures everything, prints a table and writes it to `benches/results/latest.md`.
 //! `--quick` takes few samples and `--only NAME` one bench; what they find is printed only, for the written table is
 //! always of one whole run. `--torch PYTHON` names a Python with torch, which is then measured beside the sequence model.
+//! Peers in Python get an environment in the target directory, made on first use of what `peers/requirements.txt` pins.
 //! Nothing here fails because something is slow.
 //!
 //! A bench is a file in `rows/` and a line in [`rows::ALL`].
@@ -14,9 +15,9 @@ mod interactions;
 mod machine;
 mod measure;
 mod peer;
+mod plot;
 mod report;
 mod rows;
-mod runtime_api;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,9 +93,13 @@ fn run(options: &Options) -> Result<()> {
     println!("{}", report.for_terminal());
 
     if !options.quick && options.only.is_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/latest.md");
-        fs::write(&path, report.as_markdown()).with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("written to {}", path.display());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+        let table = (folder.join("latest.md"), report.as_markdown());
+        let plots = report.plots().map(|plot| (folder.join(plot.name).with_extension("svg"), plot.as_svg()));
+        for (path, text) in plots.chain([table]) {
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("written to {}", path.display());
+        }
     }
     Ok(())
 }

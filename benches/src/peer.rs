@@ -100,6 +100,21 @@ pub(crate) fn read_histories(path: &Path) -> Result<Vec<Vec<u32>>> {
     text.lines().map(history).collect::<Result<_>>().with_context(|| format!("{}", path.display()))
 }
 
+/// A script of `peers/`, run by a Python of its own with the libraries that `peers/requirements.txt` pins; it is made in the
+/// target directory on first use.
+pub(crate) fn python(script: &str) -> Command {
+    let mut command = Command::new(::tests::venv_of_bench_peers().python());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script));
+    command
+}
+
+/// A module that comes with that Python, run in the folder of the scripts.
+pub(crate) fn python_module(module: &str) -> Command {
+    let mut command = Command::new(::tests::venv_of_bench_peers().python());
+    command.args(["-m", module]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers"));
+    command
+}
+
 /// The script that is the sequence model in PyTorch, run by a Python that has torch.
 pub(crate) fn torch(python: &Path) -> Result<Command> {
     let check = Command::new(python).args(["-c", "import torch"]).output();

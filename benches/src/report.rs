@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::machine;
 use crate::measure::Samples;
+use crate::plot::Plot;
 
 /// What a row's numbers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +121,8 @@ pub(crate) struct Findings {
     pub(crate) rows: Vec<Row>,
     /// Sentences below it: what was measured, and what else was seen.
     pub(crate) notes: Vec<String>,
+    /// How something grows, each in a file beside the table.
+    pub(crate) plots: Vec<Plot>,
 }
 
 /// A run.
@@ -149,6 +152,7 @@ impl Report {
     pub(crate) fn add(&mut self, findings: Findings) {
         self.findings.rows.extend(findings.rows);
         self.findings.notes.extend(findings.notes);
+        self.findings.plots.extend(findings.plots);
     }
 
     /// Everything is measured.
@@ -174,8 +178,13 @@ impl Report {
             list(&self.facts()),
             "Times and sizes are medians, ours and what is beside it taken by turns; the spread is the tenth to the \
              ninetieth percentile, of ours; of what is beside it. The aims are those of the design.",
-            list(&self.findings.notes),
+            list(&self.findings.notes) + &self.plots().map(plotted).collect::<String>(),
         )
+    }
+
+    /// What is drawn beside the table.
+    pub(crate) fn plots(&self) -> impl Iterator<Item = &Plot> {
+        self.findings.plots.iter()
     }
 
     fn facts(&self) -> Vec<String> {
@@ -207,6 +216,11 @@ impl Report {
         }
         table
     }
+}
+
+/// A plot's place in the page.
+fn plotted(plot: &Plot) -> String {
+    format!("\n![{}]({}.svg)\n", plot.title, plot.name)
 }
 
 #[cfg(test)]

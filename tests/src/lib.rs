@@ -5,6 +5,7 @@
 //! - [`venv`] makes the Python environment that carries the Lambda runtime emulator and moto, on first use.
 //! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`Accelerator`]
 //!   runs `marquee-accelerator`, and [`marquee`] any other command.
+//! - [`RuntimeApi`] is the part of Lambda that a function starts against, by which starts are timed.
 //! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
 //! - `Peer` (feature `real-parts`) is Triton, `MLServer` or `KServe` in the accelerator's place; `triton_client` and
 //!   `kserve_client` call an accelerator as theirs do.
@@ -29,6 +30,7 @@ mod paths;
 mod peer;
 mod process;
 mod python;
+mod runtime_api;
 mod service;
 mod template;
 
@@ -44,6 +46,7 @@ pub use paths::{movielens_zip, root, scratch};
 #[cfg(feature = "real-parts")]
 pub use peer::{Peer, PeerKind, kserve_client, triton_client};
 pub use process::{Finished, Process, command, marquee};
-pub use python::{Venv, venv};
+pub use python::{Venv, venv, venv_of_bench_peers};
+pub use runtime_api::RuntimeApi;
 pub use service::Service;
 pub use template::template;

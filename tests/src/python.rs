@@ -60,6 +60,16 @@ pub fn venv() -> &'static Venv {
     made(&MADE, "venv", "requirements.txt")
 }
 
+/// The environment `venv-peers` in the target directory: what the benches measure us beside, made of
+/// `benches/peers/requirements.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+pub fn venv_of_bench_peers() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-peers", "../benches/peers/requirements.txt")
+}
+
 /// The environment `venv-real-parts` in the target directory, made of `requirements-real-parts.txt`.
 ///
 /// # Panics

@@ -9,6 +9,7 @@ mod artifact;
 mod authorize;
 mod browse;
 mod cloud;
+mod cold_start;
 mod contract;
 mod copy;
 mod emulator;

@@ -1,9 +1,13 @@
-//! Seconds an iteration of ALS training, over made-up interactions of the shape of ml-1m.
+//! Seconds an iteration of ALS training, over made-up interactions of the shape of ml-1m, beside implicit's.
 //!
 //! An iteration is an epoch as the trainer reports it: both halves and the loss, which is computed every time. The first
 //! epoch of a training is warm-up and left out. Trainings with all cores and with one take turns; the time is that of the
 //! clock on the wall, since several threads work.
+//!
+//! implicit does the same conjugate gradients with the same factors, threads and interactions, in a process of its own; it does
+//! not compute a loss. What both left is compared by our loss: `peers/als.py` says how.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -12,8 +16,9 @@ use training::als::{self, AlsSettings, Interactions, Solver};
 
 use super::Bench;
 use crate::Options;
-use crate::interactions::{ML_1M, draw};
+use crate::interactions::{ML_1M, histories};
 use crate::measure::{Contender, Samples, interleave, process_cpu_time};
+use crate::peer::{self, Peer};
 use crate::report::{Aim, Findings, Row, Unit};
 
 pub(crate) const BENCH: Bench =
@@ -28,18 +33,31 @@ struct Training {
     /// Cores that it used in the mean: fewer than its threads where they wait for each other or for other processes.
     cores: f64,
     loss: f64,
+    /// `[items, factors]`
+    item_factors: Vec<f32>,
 }
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
-    let interactions = draw(ML_1M, 42);
+    let histories = histories(ML_1M, 42);
+    let interactions = Interactions::of(&histories, ML_1M.items);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (all, one) = (pool(cores)?, pool(1)?);
     let settings = AlsSettings::default();
     let exact = AlsSettings { solver: Solver::Cholesky, ..settings.clone() };
+    let files = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let rows: Vec<Vec<u32>> =
+        histories.iter().map(|history| history.iter().map(|(item, _)| *item).collect()).collect();
+    let pairs = files.path().join("pairs");
+    peer::write_histories(&pairs, &rows)?;
+    let mut implicit_on_all = implicit(&pairs, cores, &settings)?;
+    let mut implicit_on_one = implicit(&pairs, 1, &settings)?;
 
     let mut on_all = Contender::new(|| Ok(train(&all, &interactions, &settings)));
     let mut on_one = Contender::new(|| Ok(train(&one, &interactions, &settings)));
-    interleave(0, if quick { 1 } else { 4 }, &mut [&mut on_all, &mut on_one])?;
+    let mut theirs_on_all = Contender::new(|| implicit_on_all.ask("train"));
+    let mut theirs_on_one = Contender::new(|| implicit_on_one.ask("train"));
+    let rounds = if quick { 1 } else { 4 };
+    interleave(0, rounds, &mut [&mut on_all, &mut theirs_on_all, &mut on_one, &mut theirs_on_one])?;
     let exactly = (!quick).then(|| train(&all, &interactions, &exact));
 
     let what = |solver: &str, threads: usize| {
@@ -50,11 +68,24 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
         let epochs = trainings.iter().flat_map(|training| training.epochs_s.iter().copied());
         Row::alone(what, Unit::Seconds, Samples::of(epochs))
     };
-    let later = Aim::Later("≤ 0.50× implicit 0.7.3: not compared yet");
+    // The first iteration is warm-up, as ours.
+    let theirs = |trainings: &[Vec<f64>]| {
+        Samples::of(trainings.iter().flat_map(|iterations| iterations.iter().skip(1).copied()))
+    };
+    let implicit_s = "implicit 0.7.3";
     let mut rows = vec![
-        row(what("conjugate gradients", cores), &on_all.samples).aim(later),
-        row(what("conjugate gradients", 1), &on_one.samples).aim(later),
+        row(what("conjugate gradients", cores), &on_all.samples)
+            .beside(implicit_s, theirs(&theirs_on_all.samples))
+            .aim(Aim::Ratio(0.5)),
+        row(what("conjugate gradients", 1), &on_one.samples)
+            .beside(implicit_s, theirs(&theirs_on_one.samples))
+            .aim(Aim::Ratio(0.5)),
     ];
+    let left = files.path().join("items.f32");
+    let factors = on_all.samples.first().map(|training| training.item_factors.as_slice()).unwrap_or_default();
+    super::topk::write_numbers(&left, factors)?;
+    let our_loss = implicit_on_all.ask(&format!("loss {}", left.display()))?;
+    let their_loss = implicit_on_all.ask("loss")?;
     let used = Samples::of(on_all.samples.iter().map(|training| training.cores));
     let mut notes = vec![
         shape(&interactions),
@@ -64,6 +95,13 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
             used.median()
         ),
     ];
+    if let ([ours], [theirs]) = (our_loss.as_slice(), their_loss.as_slice()) {
+        notes.push(format!(
+            "ALS loss a pair of the item factors after {} epochs, users solved for exactly: ours {ours:.5}, those of \
+             {implicit_s} {theirs:.5}.",
+            1 + EPOCHS
+        ));
+    }
     if let Some(exactly) = exactly {
         let loss = on_all.samples.first().map_or(f64::NAN, |training| training.loss);
         notes.push(format!(
@@ -73,7 +111,16 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
         ));
         rows.push(row(what("Cholesky", cores), &[exactly]));
     }
-    Ok(Findings { rows, notes })
+    Ok(Findings { rows, notes, ..Findings::default() })
+}
+
+/// implicit with so many threads, asked to train and for the loss of what that left.
+fn implicit(pairs: &Path, threads: usize, settings: &AlsSettings) -> Result<Peer> {
+    let mut command = peer::python("als.py");
+    command.arg(pairs);
+    command.args([ML_1M.items, settings.factors, threads, 1 + EPOCHS].map(|number| number.to_string()));
+    command.args([settings.regularization, settings.alpha0].map(|number| number.to_string()));
+    Peer::start("implicit", command)
 }
 
 fn pool(threads: usize) -> Result<ThreadPool> {
@@ -90,6 +137,7 @@ fn train(pool: &ThreadPool, interactions: &Interactions, settings: &AlsSettings)
         epochs_s: ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect(),
         cores: cpu.as_secs_f64() / started.elapsed().as_secs_f64(),
         loss: trained.losses.last().copied().unwrap_or(f64::NAN),
+        item_factors: trained.item_factors,
     }
 }
 

@@ -15,11 +15,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::RuntimeApi;
 
 use super::Bench;
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
-use crate::runtime_api::RuntimeApi;
 use crate::{Options, binaries, fixture, machine};
 
 pub(crate) const BENCH: Bench =
@@ -38,7 +38,7 @@ type Number = fn(&ColdStart) -> f64;
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let recommend = binaries::build("recommend", "recommend")?;
-    let bare = binaries::build("benches", "bare")?;
+    let bare = binaries::build("tests", "bare")?;
     let empty = binaries::build("benches", "empty")?;
     let similar = binaries::build("similar", "similar")?;
     let model = fixture::artifact()?;
@@ -92,6 +92,7 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
              more than the AWS SDK (no body, no fold-in)."
                 .to_owned(),
         ],
+        ..Findings::default()
     })
 }
 

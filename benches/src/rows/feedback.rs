@@ -75,6 +75,7 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
             Row::alone("… of it from then until an answer counts it", Unit::Seconds, after),
         ],
         notes,
+        ..Findings::default()
     })
 }
 
@@ -155,7 +156,7 @@ fn used(answer: &Value) -> Result<u64> {
 }
 
 /// The address in what the service has written, once the line is complete.
-fn address(log: &str) -> Option<String> {
+pub(super) fn address(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("listening on http://")?;
     let (line, _) = rest.split_once('\n')?;
     let authority = line.split(',').next()?;

@@ -89,7 +89,7 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
         "Handler: {}; CPU time of one thread, {BATCH} requests a sample; differences are between neighbouring batches.",
         fixture::description()
     )];
-    Ok(Findings { rows, notes })
+    Ok(Findings { rows, notes, ..Findings::default() })
 }
 
 type Turn<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;

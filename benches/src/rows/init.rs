@@ -63,6 +63,7 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
              table and secret before its first event, and most of its start is waiting for moto, a server in Python.",
             fixture::description()
         )],
+        ..Findings::default()
     })
 }
 

@@ -5,7 +5,9 @@ mod cold_start;
 mod feedback;
 mod handler;
 mod init;
+mod mapping;
 pub(crate) mod sasrec;
+mod serving;
 mod sizes;
 mod topk;
 pub(crate) mod training;
@@ -26,13 +28,15 @@ pub(crate) struct Bench {
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 9] = [
+pub(crate) const ALL: [Bench; 11] = [
     cold_start::BENCH,
     init::BENCH,
     sizes::BENCH,
     handler::BENCH,
     feedback::BENCH,
+    serving::BENCH,
     topk::BENCH,
+    mapping::BENCH,
     sasrec::BENCH,
     als::BENCH,
     training::BENCH,

@@ -30,12 +30,12 @@ const PACKAGES: [&str; 10] = [
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     if quick {
         let note = "Sizes are left out with --quick: each binary is linked for minutes.".to_owned();
-        return Ok(Findings { rows: Vec::new(), notes: vec![note] });
+        return Ok(Findings { notes: vec![note], ..Findings::default() });
     }
     let row = |package: &&str| -> Result<Row> {
         let path = binaries::build(package, package)?;
         let bytes = fs::metadata(&path).with_context(|| format!("cannot see {}", path.display()))?.len();
         Ok(Row::alone(format!("{package}: size of the binary"), Unit::Bytes, Samples::of([bytes as f64])))
     };
-    Ok(Findings { rows: PACKAGES.iter().map(row).collect::<Result<_>>()?, notes: Vec::new() })
+    Ok(Findings { rows: PACKAGES.iter().map(row).collect::<Result<_>>()?, ..Findings::default() })
 }

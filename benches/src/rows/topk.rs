@@ -1,91 +1,220 @@
-//! The exact scan for the best 100 beside one plain read of the same bytes.
+//! The exact scan for the best 100 beside one plain read of the same bytes, and beside FAISS: in f32, and by integers first.
 //!
 //! Both run on one thread by turns over the same memory, which begins with a cache line as in a mapped artifact, so that
 //! both find the caches alike; the time is CPU time of that thread, waiting for memory included. The read sums all numbers
 //! in as many lanes as the scan has accumulators, with the widest vectors of the machine, and its result is used, so
 //! that no compiler can leave it out; other numbers of lanes and other operations were tried and are not faster. 10,000
 //! items fit into the caches of most machines, the others into few or none.
+//!
+//! FAISS is a process of its own, with one thread and the same items and query, and measures itself likewise.
 
+use std::fs::{self, File};
 use std::hint::black_box;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use multiversion::multiversion;
 use shared::catalogue::RowSet;
+use shared::model::Scored;
+use shared::model::topk::int8::{InstructionSet, RowsInInt8};
 use shared::model::topk::{BLOCK, Items, Layout, to_block, top_k};
 
 use super::Bench;
 use crate::Options;
 use crate::fixture::random_values;
 use crate::measure::{Contender, Samples, cpu_seconds, interleave};
+use crate::peer::{self, Peer};
+use crate::plot::{Plot, Series};
 use crate::report::{Aim, Findings, Row, Unit};
 
-pub(crate) const BENCH: Bench =
-    Bench { name: "topk", about: "the exact top-100 scan beside a plain read of the same bytes", run };
+pub(crate) const BENCH: Bench = Bench {
+    name: "topk",
+    about: "the exact top-100 scan beside a plain read of the same bytes, and FAISS",
+    run,
+};
 
 const FACTORS: usize = 64;
 const K: usize = 100;
 const CACHE_LINE_BYTES: usize = 64;
 /// A sample reads at least as many bytes, so that it takes milliseconds.
 const BYTES_A_SAMPLE: usize = 32 << 20;
+/// What the design wants.
+const F32_TO_READ: Aim = Aim::Ratio(1.05);
+const INTEGERS_TO_READ: Aim = Aim::Ratio(0.30);
+const F32_TO_FAISS: Aim = Aim::Ratio(0.75);
+/// FAISS adds in another order: where scores are that close, another item may be the last of its list.
+const ALIKE_AT_LEAST: usize = K - 2;
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
-    let sizes: &[(usize, &str, Option<Aim>)] = &[
-        (10_000, "10k", None),
-        (100_000, "100k", Some(Aim::Ratio(1.05))),
-        (1_000_000, "1M", Some(Aim::Ratio(1.05))),
-    ];
+    let sizes: &[(usize, &str)] = &[(10_000, "10k"), (100_000, "100k"), (1_000_000, "1M")];
     let (sizes, rounds) = if quick { (&sizes[..2], 15) } else { (sizes, 100) };
     let mut findings = Findings::default();
-    for (rows, name, aim) in sizes {
-        let row = compare(*rows, name, rounds)?;
-        findings.rows.push(match aim {
-            Some(aim) => row.aim(*aim),
-            None => row,
-        });
+    for (rows, name) in sizes {
+        compare(*rows, name, rounds, *rows > 10_000, &mut findings)?;
+    }
+    let fastest = InstructionSet::available().next().context("no instruction set")?;
+    findings.notes.push(format!(
+        "Top-k: random items, one thread, CPU time; integers by {fastest:?}; FAISS IndexFlatIP with one thread."
+    ));
+    if !quick {
+        findings.plots = growth()?;
     }
     Ok(findings)
 }
 
-fn compare(rows: usize, name: &str, rounds: usize) -> Result<Row> {
-    let blocks = Blocks::random(rows);
-    let blocks = blocks.as_slice();
-    let query = random_values(FACTORS, 1);
+fn compare(rows: usize, name: &str, rounds: usize, aimed: bool, findings: &mut Findings) -> Result<()> {
+    let data = Data::random(rows, FACTORS);
     let excluded = RowSet::none(rows);
-    let items = Items { layout: Layout::Blocked(blocks), factors: FACTORS, rows };
-    ensure!(top_k(items, &query, K, &excluded).len() == K, "the scan found fewer than {K} items");
+    let (in_f32, by_integers) = (data.items(false), data.items(true));
+    let top = |items: Items<'_>| top_k(items, &data.query, K, &excluded);
+    let found = top(in_f32);
+    ensure!(found.len() == K, "the scan found fewer than {K} items");
+    ensure!(bits(&found) == bits(&top(by_integers)), "the integers find others than the scan in f32");
+    let mut faiss = Faiss::start(&data)?;
+    let alike = faiss.find()?.1.iter().filter(|row| found.iter().any(|ours| ours.row == **row)).count();
+    ensure!(alike >= ALIKE_AT_LEAST, "of the {K} that FAISS finds only {alike} are ours");
 
+    let blocks = data.blocks();
     let batch = BYTES_A_SAMPLE.div_ceil(size_of_val(blocks));
-    let scan = || Ok(top_k(black_box(items), &query, K, &excluded));
-    let mut scanning = Contender::new(|| cpu_seconds(batch, scan));
+    let mut scanning = Contender::new(|| cpu_seconds(batch, || Ok(top(black_box(in_f32)))));
+    let mut integers = Contender::new(|| cpu_seconds(batch, || Ok(top(black_box(by_integers)))));
     let mut reading = Contender::new(|| cpu_seconds(batch, || Ok(read(black_box(blocks)))));
-    interleave(3, rounds, &mut [&mut scanning, &mut reading])?;
-    let what = format!("exact top-{K} over {name} × {FACTORS} f32");
-    Ok(Row::alone(what, Unit::Seconds, Samples::of(scanning.samples))
-        .beside("plain read", Samples::of(reading.samples)))
+    let mut peer = Contender::new(|| Ok(faiss.find()?.0));
+    interleave(3, rounds, &mut [&mut scanning, &mut reading, &mut integers, &mut peer])?;
+
+    let row = |way: &str, samples: &[f64]| {
+        let what = format!("exact top-{K} over {name} × {FACTORS} {way}");
+        Row::alone(what, Unit::Seconds, Samples::of(samples.iter().copied()))
+    };
+    let aim = |row: Row, aim| if aimed { row.aim(aim) } else { row };
+    let read = || Samples::of(reading.samples.iter().copied());
+    let faiss = || Samples::of(peer.samples.iter().copied());
+    findings.rows.extend([
+        aim(row("f32", &scanning.samples).beside("plain read", read()), F32_TO_READ),
+        aim(row("f32", &scanning.samples).beside("FAISS", faiss()), F32_TO_FAISS),
+        aim(row("by integers", &integers.samples).beside("plain read of the f32", read()), INTEGERS_TO_READ),
+        row("by integers", &integers.samples).beside("FAISS", faiss()),
+    ]);
+    Ok(())
 }
 
-/// Items in blocks, beginning with a cache line, as they do in a mapped artifact.
-struct Blocks {
-    values: Vec<f32>,
+fn bits(scored: &[Scored]) -> Vec<(u32, u32)> {
+    scored.iter().map(|scored| (scored.row, scored.score.to_bits())).collect()
+}
+
+/// How the times grow with items, factors and results; the others are 100,000 × 64 and 100.
+fn growth() -> Result<Vec<Plot>> {
+    let with = |x: usize, rows, factors, k| -> Result<_> { Ok((x as f64, times(rows, factors, k)?)) };
+    let items = [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
+    let by_items = items.into_iter().map(|n| with(n, n, FACTORS, K)).collect::<Result<Vec<_>>>()?;
+    let factors = [16, 32, 64, 128, 256];
+    let by_factors = factors.into_iter().map(|d| with(d, 100_000, d, K)).collect::<Result<Vec<_>>>()?;
+    let results = [1, 10, 50, 100, 200, 500];
+    let by_results = results.into_iter().map(|k| with(k, 100_000, FACTORS, k)).collect::<Result<Vec<_>>>()?;
+    let plot = |name: &'static str, title: &str, x: &'static str, points: &[(f64, [f64; 3])]| Plot {
+        name,
+        title: title.to_owned(),
+        x,
+        series: ["f32", "as served", "plain read of the f32"]
+            .into_iter()
+            .enumerate()
+            .map(|(i, of)| Series { of, points: points.iter().map(|(x, times)| (*x, times[i])).collect() })
+            .collect(),
+    };
+    Ok(vec![
+        plot("topk-items", "Exact top-100 over N × 64", "items", &by_items),
+        plot("topk-factors", "Exact top-100 over 100,000 × d", "factors", &by_factors),
+        plot("topk-results", "Exact top-k over 100,000 × 64", "k", &by_results),
+    ])
+}
+
+/// Medians of the scan in f32, of the scan as it is served, and of a plain read, in seconds.
+fn times(rows: usize, factors: usize, k: usize) -> Result<[f64; 3]> {
+    const ROUNDS: usize = 15;
+    let data = Data::random(rows, factors);
+    let excluded = RowSet::none(rows);
+    let blocks = data.blocks();
+    let batch = BYTES_A_SAMPLE.div_ceil(size_of_val(blocks));
+    let scan = |items: Items<'_>| top_k(black_box(items), &data.query, k, &excluded);
+    let mut scanning = Contender::new(|| cpu_seconds(batch, || Ok(scan(data.items(false)))));
+    let mut served = Contender::new(|| cpu_seconds(batch, || Ok(scan(data.items(true)))));
+    let mut reading = Contender::new(|| cpu_seconds(batch, || Ok(read(black_box(blocks)))));
+    interleave(1, ROUNDS, &mut [&mut scanning, &mut served, &mut reading])?;
+    Ok([scanning.samples, served.samples, reading.samples].map(|samples| Samples::of(samples).median()))
+}
+
+/// FAISS over the same items.
+struct Faiss {
+    process: Peer,
+    /// What it was given; read by then.
+    _files: tempfile::TempDir,
+}
+
+impl Faiss {
+    fn start(data: &Data) -> Result<Self> {
+        let files = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let (items, query) = (files.path().join("items.f32"), files.path().join("query.f32"));
+        write_numbers(&items, &data.matrix)?;
+        write_numbers(&query, &data.query)?;
+        let mut command = peer::python("topk.py");
+        command.arg(&items).arg(&query).arg(FACTORS.to_string()).arg(K.to_string());
+        let mut process = Peer::start("FAISS", command)?;
+        process.ask("find")?;
+        fs::remove_file(&items).context("cannot remove the items")?;
+        Ok(Self { process, _files: files })
+    }
+
+    /// Seconds of CPU time of one search, and the rows found.
+    fn find(&mut self) -> Result<(f64, Vec<u32>)> {
+        let numbers = self.process.ask("find")?;
+        let (seconds, rows) = numbers.split_first().context("FAISS answers nothing")?;
+        Ok((*seconds, rows.iter().map(|row| *row as u32).collect()))
+    }
+}
+
+/// Writes numbers as peers read them: little-endian.
+pub(super) fn write_numbers(path: &Path, numbers: &[f32]) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path).context("cannot make a file of numbers")?);
+    numbers.iter().try_for_each(|number| out.write_all(&number.to_le_bytes()))?;
+    out.flush().context("cannot write a file of numbers")
+}
+
+/// Random items in all forms, and a query.
+struct Data {
+    rows: usize,
+    factors: usize,
+    query: Vec<f32>,
+    matrix: Vec<f32>,
+    integers: RowsInInt8,
+    /// In blocks from `start` on, where a cache line begins, as in a mapped artifact.
+    blocks: Vec<f32>,
     start: usize,
 }
 
-impl Blocks {
-    /// Random items, the rows past the last being zeros.
-    fn random(rows: usize) -> Self {
+impl Data {
+    fn random(rows: usize, factors: usize) -> Self {
+        let matrix = random_values(rows * factors, 2);
         let room = CACHE_LINE_BYTES / size_of::<f32>();
-        let mut values = vec![0.0; rows.next_multiple_of(BLOCK) * FACTORS + room];
-        let start = values.as_ptr().align_offset(CACHE_LINE_BYTES);
-        for (index, block) in values[start..].chunks_exact_mut(BLOCK * FACTORS).enumerate() {
-            let present = (rows - index * BLOCK).min(BLOCK);
-            to_block(&random_values(present * FACTORS, index as u64), FACTORS, block);
-        }
-        Self { values, start }
+        let mut blocks = vec![0.0; rows.next_multiple_of(BLOCK) * factors + room];
+        let start = blocks.as_ptr().align_offset(CACHE_LINE_BYTES);
+        let groups = matrix.chunks(BLOCK * factors).zip(blocks[start..].chunks_mut(BLOCK * factors));
+        groups.for_each(|(rows, block)| to_block(rows, factors, block));
+        let integers = RowsInInt8::of(&matrix, factors);
+        Self { rows, factors, query: random_values(factors, 1), matrix, integers, blocks, start }
     }
 
-    fn as_slice(&self) -> &[f32] {
-        let whole = (self.values.len() - self.start) / (BLOCK * FACTORS) * (BLOCK * FACTORS);
-        &self.values[self.start..][..whole]
+    fn blocks(&self) -> &[f32] {
+        &self.blocks[self.start..][..self.rows.next_multiple_of(BLOCK) * self.factors]
+    }
+
+    fn items(&self, integers: bool) -> Items<'_> {
+        Items {
+            layout: Layout::Blocked(self.blocks()),
+            int8: integers.then(|| self.integers.with(&self.matrix)),
+            factors: self.factors,
+            rows: self.rows,
+        }
     }
 }
 

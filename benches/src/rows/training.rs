@@ -71,7 +71,7 @@ fn run(options: &Options) -> Result<Findings> {
         }
         _ => rows.push(seconds().aim(Aim::Later(WITHOUT_TORCH))),
     }
-    Ok(Findings { rows, notes: vec![note(&settings, &drawn)] })
+    Ok(Findings { rows, notes: vec![note(&settings, &drawn)], ..Findings::default() })
 }
 
 const WITHOUT_TORCH: &str = "≤ 0.80× PyTorch: not compared: --torch names no Python with torch";

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Catalogue, GENRES_KEY, GENRES_LIMIT, Row};
+use super::{Catalogue, GENRES_KEY, GENRES_LIMIT, Row, id_index};
 use crate::api::id;
 use crate::model::error::ArtifactError;
 use crate::model::tensors::{self, TensorData};
@@ -78,6 +78,12 @@ impl CatalogueColumns {
         self.genres.push(genres);
         self.popularity.push(popularity);
         Ok(())
+    }
+
+    /// The slots of an [`IdIndex`](super::IdIndex) of these items, whose ids are distinct.
+    #[must_use]
+    pub fn id_slots(&self) -> Vec<u32> {
+        id_index::slots((0..self.year.len()).map(|row| self.ids.get(row)))
     }
 
     /// Writes `catalogue.safetensors`.

@@ -5,10 +5,12 @@
 
 mod columns;
 mod filter;
+mod id_index;
 mod row_set;
 
 pub use columns::CatalogueColumns;
 pub use filter::GenreSet;
+pub use id_index::{IdIndex, slot_count};
 pub use row_set::RowSet;
 
 use crate::api::recommendation::Filters;
@@ -40,6 +42,7 @@ pub struct Catalogue {
     genres: Tensor<u64, 1>,
     popularity: Tensor<u32, 1>,
     popularity_order: Tensor<u32, 1>,
+    id_index: Option<IdIndex>,
 }
 
 impl Catalogue {
@@ -93,6 +96,7 @@ impl Catalogue {
             genres: file.tensor("genres", [Some(items)])?,
             popularity: file.tensor("popularity", [Some(items)])?,
             popularity_order: file.tensor("popularity_order", [Some(items)])?,
+            id_index: None,
         };
         for (name, offsets, bytes) in [
             ("id_offsets", &catalogue.id_offsets, &catalogue.id_bytes),
@@ -105,6 +109,21 @@ impl Catalogue {
             }
         }
         Ok(catalogue)
+    }
+
+    /// With a table by which ids are found in one step.
+    #[must_use]
+    pub fn with_id_index(mut self, index: Option<IdIndex>) -> Self {
+        self.id_index = index;
+        self
+    }
+
+    /// The slots of an [`IdIndex`] of these items.
+    #[must_use]
+    pub fn id_slots(&self) -> Vec<u32> {
+        let (bytes, offsets) = (self.id_bytes.as_slice(), self.id_offsets.as_slice());
+        let id = |row| piece(bytes, offsets, row as Row).unwrap_or_default();
+        id_index::slots((0..self.len()).map(id))
     }
 
     /// How many items there are.
@@ -125,11 +144,21 @@ impl Catalogue {
         text(self.id_bytes.as_slice(), self.id_offsets.as_slice(), row)
     }
 
-    /// The row of an id, by binary search.
+    /// The row of an id: by its slot, or else by binary search. What is not in a slot is no item's id, or the table is missing
+    /// or damaged; a search is the same for all three.
     #[must_use]
     pub fn row(&self, id: &str) -> Option<Row> {
-        let order = self.id_order.as_slice();
         let (bytes, offsets) = (self.id_bytes.as_slice(), self.id_offsets.as_slice());
+        let by_slot = self
+            .id_index
+            .as_ref()
+            .and_then(|index| index.find(id.as_bytes(), |row| piece(bytes, offsets, row)));
+        by_slot.or_else(|| self.row_by_search(id))
+    }
+
+    fn row_by_search(&self, id: &str) -> Option<Row> {
+        let (bytes, offsets) = (self.id_bytes.as_slice(), self.id_offsets.as_slice());
+        let order = self.id_order.as_slice();
         let id_of = |row: Row| piece(bytes, offsets, row).unwrap_or_default();
         let found = order.binary_search_by(|&row| id_of(row).cmp(id.as_bytes())).ok()?;
         order.get(found).copied()

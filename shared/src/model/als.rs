@@ -14,6 +14,7 @@ use super::error::ArtifactError;
 use super::items::ItemMatrix;
 use super::serving::{self, Serving};
 use super::tensors::{Tensor, TensorFile};
+use super::topk::Ask;
 use super::{Attraction, Recommender, Scored, Taste};
 use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
@@ -59,12 +60,11 @@ impl Als {
     ) -> Result<Self, ArtifactError> {
         weights.expect_only(&[ITEM_FACTORS])?;
         let factors = weights.tensor(ITEM_FACTORS, [Some(items), Some(config.factors)])?;
-        let (blocks, gram) = serving.map_or((None, None), |serving| (Some(serving.blocks), serving.gram));
-        let gram = match gram {
+        let gram = match serving.as_ref().and_then(|serving| serving.gram.clone()) {
             Some(gram) => Gram::Mapped(gram),
             None => Gram::Computed(serving::gram(factors.as_slice(), config.factors)),
         };
-        let items = ItemMatrix::new(factors, blocks);
+        let items = ItemMatrix::new(factors, serving);
         Ok(Self { regularization: config.regularization, alpha0: config.alpha0, items, gram })
     }
 
@@ -96,6 +96,10 @@ impl Recommender for Als {
         system.solve(&mut query);
         let query = query.into_iter().map(|q| q as f32).collect();
         Some(Box::new(AlsTaste { model: self, history, system, query }))
+    }
+
+    fn top_k_of_many(&self, asks: &[Ask<'_>]) -> Vec<Vec<Scored>> {
+        self.items.top_k_of_many(asks)
     }
 
     fn explanation(&self) -> Explanation {

@@ -89,6 +89,7 @@ impl Artifact {
         } else {
             None
         };
+        let catalogue = catalogue.with_id_index(serving.as_ref().and_then(|serving| serving.ids.clone()));
         let recommender: Box<dyn Recommender> = match &config.kind {
             Kind::Als(als) => Box::new(Als::new(als, &weights, catalogue.len(), serving)?),
             Kind::Sasrec(sasrec) => Box::new(Sasrec::new(sasrec, &weights, catalogue.len(), serving)?),

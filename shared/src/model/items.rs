@@ -1,8 +1,9 @@
 //! The item vectors of a mapped model, whichever its kind: what a query is scored against.
 
 use super::Scored;
+use super::serving::{ItemIntegers, Serving};
 use super::tensors::Tensor;
-use super::topk::{self, Items, Layout};
+use super::topk::{self, Ask, Items, Layout};
 use crate::catalogue::{Row, RowSet};
 
 /// Item vectors row by row, and in blocks where the derived tensors are there.
@@ -12,11 +13,13 @@ pub(super) struct ItemMatrix {
     rows: Tensor<f32, 2>,
     /// `[⌈items / 64⌉, factors, 64]`
     blocks: Option<Tensor<f32, 3>>,
+    int8: Option<ItemIntegers>,
 }
 
 impl ItemMatrix {
-    pub(super) const fn new(rows: Tensor<f32, 2>, blocks: Option<Tensor<f32, 3>>) -> Self {
-        Self { rows, blocks }
+    pub(super) fn new(rows: Tensor<f32, 2>, serving: Option<Serving>) -> Self {
+        let (blocks, int8) = serving.map(|serving| (serving.blocks, serving.int8)).unzip();
+        Self { rows, blocks, int8: int8.flatten() }
     }
 
     /// Number of items, and numbers per item.
@@ -34,6 +37,11 @@ impl ItemMatrix {
     /// See [`topk::top_k`].
     pub(super) fn top_k(&self, query: &[f32], k: usize, excluded: &RowSet) -> Vec<Scored> {
         topk::top_k(self.items(), query, k, excluded)
+    }
+
+    /// See [`topk::top_k_of_many`].
+    pub(super) fn top_k_of_many(&self, asks: &[Ask<'_>]) -> Vec<Vec<Scored>> {
+        topk::top_k_of_many(self.items(), asks)
     }
 
     /// See [`topk::top_k_by_cosine`]; the query is an item's vector.
@@ -57,6 +65,7 @@ impl ItemMatrix {
             Some(blocks) => Layout::Blocked(blocks.as_slice()),
             None => Layout::RowMajor(self.rows.as_slice()),
         };
-        Items { layout, factors, rows }
+        let int8 = self.int8.as_ref().map(|integers| integers.of(self.rows.as_slice()));
+        Items { layout, int8, factors, rows }
     }
 }

@@ -69,6 +69,10 @@ pub trait Recommender: Send + Sync {
     /// Folds a history, oldest first, into a taste. `None` when the history is empty.
     fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>>;
 
+    /// What [`Taste::top_k`] answers for each of several tastes, by their queries and in their order, for less than one after
+    /// the other: the item vectors are read once for 64 of them.
+    fn top_k_of_many(&self, asks: &[topk::Ask<'_>]) -> Vec<Vec<Scored>>;
+
     /// What [`Taste::contributions`] are.
     fn explanation(&self) -> Explanation;
 

@@ -1,4 +1,4 @@
-//! `serving.safetensors`: what is derived from the item vectors so that answers come sooner, never other answers.
+//! `serving.safetensors`: what is derived from the items so that answers come sooner, never other answers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,14 +6,15 @@ use std::io::{self, Write};
 use super::config::Kind;
 use super::error::ArtifactError;
 use super::tensors::{self, Tensor, TensorData, TensorFile};
+use super::topk::int8::{Int8, QUAD, RowsInInt8};
 use super::topk::{self, BLOCK};
+use crate::catalogue::{IdIndex, slot_count};
 
 /// Doubles in a cache line: rows of the Gram matrix are padded to it.
 const DOUBLES_PER_LINE: usize = 8;
-/// Dimensions that one 32-bit integer dot product takes.
-const QUAD: usize = 4;
 
 const BLOCKS: &str = "item_blocks";
+const ID_SLOTS: &str = "id_slots";
 const GRAM: &str = "gram";
 const INT8: &str = "item_int8";
 const INT8_SCALE: &str = "item_int8_scale";
@@ -26,6 +27,28 @@ pub struct Serving {
     pub blocks: Tensor<f32, 3>,
     /// VᵀV, `[factors, gram_stride(factors)]`, where the kind of model needs it.
     pub gram: Option<Tensor<f64, 2>>,
+    /// Items as integers, where the file has them.
+    pub int8: Option<ItemIntegers>,
+    /// Where each id's row is found, where the file has it.
+    pub ids: Option<IdIndex>,
+}
+
+/// The mapped tensors of which [`Int8`] is made.
+#[derive(Clone, Debug)]
+pub struct ItemIntegers {
+    values: Tensor<i8, 4>,
+    scales: Tensor<f32, 2>,
+    residuals: Tensor<f32, 2>,
+}
+
+impl ItemIntegers {
+    /// With the items that they stand for, `[items, factors]`.
+    #[must_use]
+    pub fn of<'a>(&'a self, matrix: &'a [f32]) -> Int8<'a> {
+        let (values, scales, residuals) =
+            (self.values.as_slice(), self.scales.as_slice(), self.residuals.as_slice());
+        Int8 { values, scales, residuals, matrix }
+    }
 }
 
 /// Length of a row of the stored Gram matrix: `factors` and the zeros that fill a cache line.
@@ -40,19 +63,28 @@ impl Serving {
     /// # Errors
     /// When a tensor is missing or has another type or shape than catalogue and configuration say.
     pub fn new(file: &TensorFile, items: usize, kind: &Kind) -> Result<Self, ArtifactError> {
-        let mut known = vec![BLOCKS, INT8, INT8_SCALE, INT8_RESIDUAL];
+        let mut known = vec![ID_SLOTS, BLOCKS, INT8, INT8_SCALE, INT8_RESIDUAL];
         known.extend(kind.needs_gram().then_some(GRAM));
         file.expect_only(&known)?;
         let factors = kind.factors();
         let gram = || file.tensor(GRAM, [Some(factors), Some(gram_stride(factors))]);
         let blocks = items.div_ceil(BLOCK);
-        let quads = factors.div_ceil(QUAD);
-        file.tensor::<i8, 4>(INT8, [Some(blocks), Some(quads), Some(BLOCK), Some(QUAD)])?;
-        file.tensor::<f32, 2>(INT8_SCALE, [Some(blocks), Some(BLOCK)])?;
-        file.tensor::<f32, 2>(INT8_RESIDUAL, [Some(blocks), Some(BLOCK)])?;
+        let integers = || -> Result<_, ArtifactError> {
+            let quads = factors.div_ceil(QUAD);
+            Ok(ItemIntegers {
+                values: file.tensor(INT8, [Some(blocks), Some(quads), Some(BLOCK), Some(QUAD)])?,
+                scales: file.tensor(INT8_SCALE, [Some(blocks), Some(BLOCK)])?,
+                residuals: file.tensor(INT8_RESIDUAL, [Some(blocks), Some(BLOCK)])?,
+            })
+        };
+        let ids = || file.tensor(ID_SLOTS, [Some(slot_count(items))]).map(IdIndex::new);
+        // All three or none.
+        let has_integers = [INT8, INT8_SCALE, INT8_RESIDUAL].iter().any(|name| file.info(name).is_some());
         Ok(Self {
             blocks: file.tensor(BLOCKS, [Some(blocks), Some(factors), Some(BLOCK)])?,
             gram: kind.needs_gram().then(gram).transpose()?,
+            int8: has_integers.then(integers).transpose()?,
+            ids: file.info(ID_SLOTS).is_some().then(ids).transpose()?,
         })
     }
 }
@@ -77,24 +109,31 @@ pub fn gram(matrix: &[f32], factors: usize) -> Vec<f64> {
     gram
 }
 
-/// Derives and writes `serving.safetensors` from the item matrix of a model of this kind: row-major `[items, factors]`.
+/// Derives and writes `serving.safetensors` from the item matrix of a model of this kind, row-major `[items, factors]`, and
+/// from the slots of the items' ids.
 ///
 /// # Errors
 /// What the writer says.
-pub fn write(out: &mut impl Write, matrix: &[f32], kind: &Kind) -> io::Result<()> {
+pub fn write(out: &mut impl Write, matrix: &[f32], kind: &Kind, id_slots: Vec<u32>) -> io::Result<()> {
     let metadata = BTreeMap::from([("format", "marquee-serving-1".into())]);
-    tensors::write(out, &metadata, Derived::of(matrix, kind).tensors())
+    tensors::write(out, &metadata, Derived::of(matrix, kind, id_slots).tensors())
 }
 
-/// Checks that the derived tensors are those of the item matrix `[items, factors]`, by deriving them again.
+/// Checks that the derived tensors are those of the item matrix `[items, factors]` and the slots of the ids, by deriving them
+/// again.
 ///
 /// # Errors
 /// Names the file and the tensor.
-pub fn verify(file: &TensorFile, matrix: &[f32], kind: &Kind) -> Result<(), ArtifactError> {
-    for tensor in Derived::of(matrix, kind).tensors() {
-        if file.tensor_bytes(tensor.name()) != Some(tensor.bytes()) {
-            let detail =
-                "not derived from the weights of model.safetensors; `marquee optimize` derives it anew";
+pub fn verify(
+    file: &TensorFile,
+    matrix: &[f32],
+    kind: &Kind,
+    id_slots: Vec<u32>,
+) -> Result<(), ArtifactError> {
+    for tensor in Derived::of(matrix, kind, id_slots).tensors() {
+        // What may be missing was found to be whole, or missing, when the file was opened.
+        if file.tensor_bytes(tensor.name()).is_some_and(|bytes| bytes != tensor.bytes()) {
+            let detail = "not derived from model.safetensors and catalogue.safetensors; `marquee optimize` derives it anew";
             return Err(ArtifactError::tensor(file.name(), tensor.name(), detail));
         }
     }
@@ -108,77 +147,37 @@ struct Derived {
     blocks: Vec<f32>,
     /// `[factors, gram_stride(factors)]`, where the kind of model needs it
     gram: Option<Vec<f64>>,
-    /// `[⌈items / 64⌉, ⌈factors / 4⌉, 64, 4]`: what one integer dot product takes lies together.
-    int8: Vec<i8>,
-    /// `[⌈items / 64⌉, 64]`
-    scales: Vec<f32>,
-    /// `[⌈items / 64⌉, 64]`
-    residuals: Vec<f32>,
+    int8: RowsInInt8,
+    id_slots: Vec<u32>,
 }
 
 impl Derived {
-    fn of(matrix: &[f32], kind: &Kind) -> Self {
+    fn of(matrix: &[f32], kind: &Kind, id_slots: Vec<u32>) -> Self {
         let factors = kind.factors();
-        let blocks = (matrix.len() / factors).div_ceil(BLOCK);
-        let quads = factors.div_ceil(QUAD);
-        let mut derived = Self {
-            factors,
-            blocks: vec![0.0; blocks * factors * BLOCK],
-            gram: kind.needs_gram().then(|| gram(matrix, factors)),
-            int8: vec![0; blocks * quads * BLOCK * QUAD],
-            scales: vec![0.0; blocks * BLOCK],
-            residuals: vec![0.0; blocks * BLOCK],
-        };
-        let groups = matrix.chunks(factors * BLOCK).zip(derived.blocks.chunks_mut(factors * BLOCK));
+        let mut blocks = vec![0.0; (matrix.len() / factors).div_ceil(BLOCK) * factors * BLOCK];
+        let groups = matrix.chunks(factors * BLOCK).zip(blocks.chunks_mut(factors * BLOCK));
         groups.for_each(|(rows, block)| topk::to_block(rows, factors, block));
-        for (row, vector) in matrix.chunks_exact(factors).enumerate() {
-            let (block, lane) = (row / BLOCK, row % BLOCK);
-            let quantised = Quantised::of(vector);
-            for (d, value) in quantised.values.iter().enumerate() {
-                derived.int8[((block * quads + d / QUAD) * BLOCK + lane) * QUAD + d % QUAD] = *value;
-            }
-            derived.scales[row] = quantised.scale;
-            derived.residuals[row] = quantised.residual_norm;
+        Self {
+            factors,
+            blocks,
+            gram: kind.needs_gram().then(|| gram(matrix, factors)),
+            int8: RowsInInt8::of(matrix, factors),
+            id_slots,
         }
-        derived
     }
 
     fn tensors(&self) -> Vec<TensorData<'_>> {
-        let blocks = self.scales.len() / BLOCK;
+        let blocks = self.int8.scales.len() / BLOCK;
         let quads = self.factors.div_ceil(QUAD);
         let gram_shape = [self.factors, gram_stride(self.factors)];
         let gram = self.gram.as_ref().map(|gram| TensorData::new(GRAM, &gram_shape, gram));
         let items = [
+            TensorData::new(ID_SLOTS, &[self.id_slots.len()], &self.id_slots),
             TensorData::new(BLOCKS, &[blocks, self.factors, BLOCK], &self.blocks),
-            TensorData::new(INT8, &[blocks, quads, BLOCK, QUAD], &self.int8),
-            TensorData::new(INT8_SCALE, &[blocks, BLOCK], &self.scales),
-            TensorData::new(INT8_RESIDUAL, &[blocks, BLOCK], &self.residuals),
+            TensorData::new(INT8, &[blocks, quads, BLOCK, QUAD], &self.int8.values),
+            TensorData::new(INT8_SCALE, &[blocks, BLOCK], &self.int8.scales),
+            TensorData::new(INT8_RESIDUAL, &[blocks, BLOCK], &self.int8.residuals),
         ];
         items.into_iter().chain(gram).collect()
-    }
-}
-
-/// A row as scale × 8-bit integers, symmetric about 0.
-struct Quantised {
-    values: Vec<i8>,
-    /// 0 for a row of zeros, or one that is not finite.
-    scale: f32,
-    /// ‖v − scale × values‖, rounded up.
-    residual_norm: f32,
-}
-
-impl Quantised {
-    fn of(vector: &[f32]) -> Self {
-        let largest = vector.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
-        let scale = largest / 127.0;
-        let scale = if scale.is_normal() { scale } else { 0.0 };
-        let quantise =
-            |v: &f32| if scale == 0.0 { 0 } else { (v / scale).round().clamp(-127.0, 127.0) as i8 };
-        let values: Vec<i8> = vector.iter().map(quantise).collect();
-        let residual =
-            vector.iter().zip(&values).map(|(v, i)| f64::from(*v) - f64::from(scale) * f64::from(*i));
-        let norm = residual.map(|r| r * r).sum::<f64>().sqrt();
-        // A double holds the norm to some 1e-13 of itself; one step up in f32 is a millionfold more.
-        Self { values, scale, residual_norm: (norm as f32).next_up() }
     }
 }

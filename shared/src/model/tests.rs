@@ -74,6 +74,18 @@ fn ids_and_rows_lead_to_each_other() {
 }
 
 #[test]
+fn thousands_of_ids_are_found_by_their_slots() {
+    let ids: Vec<String> = (0..5_000).map(|n| format!("{}-{n}", ["film", "a", "Z.9"][n % 3])).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let folder = testing::artifact_of(&ids, 1, |row, _| row as f32);
+    let catalogue = Artifact::open(folder.path()).unwrap().catalogue;
+    for (row, id) in (0..).zip(&ids) {
+        assert_eq!(catalogue.row(id), Some(row));
+        assert_eq!(catalogue.row(&format!("{id}x")), None);
+    }
+}
+
+#[test]
 fn without_derived_tensors_the_scores_are_the_same_bits() {
     let ids: Vec<String> = (0..200).map(|n| format!("item-{n}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -92,6 +104,62 @@ fn without_derived_tensors_the_scores_are_the_same_bits() {
     fs::write(with.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
     assert!(!Artifact::open(with.path()).unwrap().has_serving());
     assert_eq!(scores(with.path()), expected);
+}
+
+/// Rewrites the derived tensors of an artifact, with what `change` leaves of each: its bytes, or nothing.
+fn change_serving(folder: &Path, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) {
+    let path = folder.join(SERVING);
+    let file = TensorFile::open(&path).unwrap();
+    let kept = file.names().filter_map(|name| {
+        let (dtype, shape) = file.info(name)?;
+        let bytes = change(name, file.tensor_bytes(name)?.to_vec())?;
+        Some((name.to_owned(), dtype, shape.to_vec(), bytes))
+    });
+    let kept: Vec<_> = kept.collect();
+    let views = kept.iter().map(|(name, dtype, shape, bytes)| {
+        (name.clone(), safetensors::tensor::TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    let bytes = safetensors::serialize(views, None).unwrap();
+    // Never into a file that is mapped.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    reseal(folder);
+}
+
+#[test]
+fn derived_tensors_that_came_later_may_be_missing_and_change_no_answer() {
+    let answers = |folder: &Path| {
+        let artifact = verify::verify(folder, None).unwrap();
+        let history = [Attraction { row: 1, weight: 1.0 }];
+        let top = artifact.recommender().taste(&history).unwrap().top_k(8, &RowSet::none(8));
+        let rows = ["alpha", "hotel", "india", ""].map(|id| artifact.catalogue.row(id));
+        (top, rows)
+    };
+    let folder = testing::artifact();
+    let expected = answers(folder.path());
+    assert_eq!(expected.1, [Some(0), Some(7), None, None]);
+    change_serving(folder.path(), |name, bytes| (name != "id_slots").then_some(bytes));
+    assert_eq!(answers(folder.path()), expected);
+    change_serving(folder.path(), |name, bytes| (!name.contains("int8")).then_some(bytes));
+    assert_eq!(answers(folder.path()), expected);
+    write::optimize(folder.path(), None).unwrap();
+    change_serving(folder.path(), |name, bytes| (name != "item_int8_scale").then_some(bytes));
+    let found = error(Artifact::open(folder.path()));
+    assert!(found.contains("`item_int8_scale`: missing"), "{found}");
+}
+
+#[test]
+fn a_derived_tensor_that_is_not_derived_from_the_others_is_found() {
+    for tensor in ["item_blocks", "gram", "item_int8", "item_int8_scale", "item_int8_residual", "id_slots"] {
+        let folder = testing::artifact();
+        change_serving(folder.path(), |name, mut bytes| {
+            bytes[0] ^= u8::from(name == tensor);
+            Some(bytes)
+        });
+        Artifact::open(folder.path()).unwrap();
+        let found = error(verify::verify(folder.path(), None));
+        assert!(found.contains(&format!("`{tensor}`: not derived")), "{found}");
+    }
 }
 
 #[test]
@@ -263,7 +331,7 @@ fn a_sequence_model_is_written_verified_and_optimized() {
     let names: Vec<_> = TensorFile::open(&path).unwrap().names().map(str::to_owned).collect();
     assert_eq!(
         names,
-        ["item_blocks", "item_int8_residual", "item_int8_scale", "item_int8"],
+        ["id_slots", "item_blocks", "item_int8_residual", "item_int8_scale", "item_int8"],
         "no Gram matrix"
     );
     fs::remove_file(&path).unwrap();

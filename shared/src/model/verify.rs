@@ -66,7 +66,8 @@ fn verify_numbers(folder: &Folder, artifact: &Artifact) -> Result<(), ArtifactEr
             return Err(ArtifactError::tensor(weights.name(), name, detail));
         }
         if artifact.has_serving() && name == kind.item_matrix() {
-            serving::verify(&folder.tensors(SERVING)?, values.as_slice(), kind)?;
+            let id_slots = artifact.catalogue.id_slots();
+            serving::verify(&folder.tensors(SERVING)?, values.as_slice(), kind, id_slots)?;
         }
     }
     Ok(())

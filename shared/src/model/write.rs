@@ -56,7 +56,9 @@ impl NewArtifact<'_> {
         }
         staging.file(CONFIG, |out| write_json(out, &self.config))?;
         if options.serving {
-            staging.file(SERVING, |out| serving::write(out, matrix, &self.config.kind))?;
+            staging.file(SERVING, |out| {
+                serving::write(out, matrix, &self.config.kind, self.catalogue.id_slots())
+            })?;
         }
         staging.finish(options, folder)
     }
@@ -77,7 +79,8 @@ pub fn optimize(path: &Path, sign: Option<&Path>) -> Result<(), ArtifactError> {
         let mut source = folder.file(name)?;
         staging.file(name, |out| io::copy(&mut source, out).map(|_| ()))?;
     }
-    staging.file(SERVING, |out| serving::write(out, matrix.as_slice(), kind))?;
+    staging
+        .file(SERVING, |out| serving::write(out, matrix.as_slice(), kind, artifact.catalogue.id_slots()))?;
     staging.finish(WriteOptions { serving: true, sign }, path)
 }
 

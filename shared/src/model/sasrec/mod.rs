@@ -18,6 +18,7 @@ use super::error::ArtifactError;
 use super::items::ItemMatrix;
 use super::serving::Serving;
 use super::tensors::TensorFile;
+use super::topk::Ask;
 use super::{Attraction, Recommender, Scored, Taste};
 use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
@@ -79,8 +80,7 @@ impl Sasrec {
         serving: Option<Serving>,
     ) -> Result<Self, ArtifactError> {
         let encoder = Encoder::new(Weights::new(config, weights, items)?, config.clone());
-        let blocks = serving.map(|serving| serving.blocks);
-        let items = ItemMatrix::new(encoder.weights().items.clone(), blocks);
+        let items = ItemMatrix::new(encoder.weights().items.clone(), serving);
         Ok(Self { items, length: config.length, encoder })
     }
 
@@ -98,6 +98,10 @@ impl Recommender for Sasrec {
         let history: Vec<Row> = history.iter().map(|item| item.row).collect();
         let query = self.query(&history)?;
         Some(Box::new(SasrecTaste { model: self, history, query, without: OnceCell::new() }))
+    }
+
+    fn top_k_of_many(&self, asks: &[Ask<'_>]) -> Vec<Vec<Scored>> {
+        self.items.top_k_of_many(asks)
     }
 
     fn explanation(&self) -> Explanation {

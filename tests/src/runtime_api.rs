@@ -10,24 +10,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use jiff::Timestamp;
 
 /// Longer than any function takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A runtime API that serves one event to each function that is started.
-pub(crate) struct RuntimeApi {
+#[derive(Debug)]
+pub struct RuntimeApi {
     /// Where it listens: what `AWS_LAMBDA_RUNTIME_API` says.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     heard: Receiver<Heard>,
     /// Whether the next question for an invocation gets the event.
     armed: Arc<AtomicBool>,
 }
 
 /// A request of the function.
+#[derive(Debug)]
 struct Heard {
     at: Instant,
     method: String,
@@ -37,7 +38,10 @@ struct Heard {
 
 impl RuntimeApi {
     /// Listens on a free port; `event` is what every invocation brings.
-    pub(crate) fn start(event: Vec<u8>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub fn start(event: Vec<u8>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on 127.0.0.1")?;
         let address = listener.local_addr().context("cannot tell which port is listened on")?;
         let armed = Arc::new(AtomicBool::new(false));
@@ -55,12 +59,15 @@ impl RuntimeApi {
     }
 
     /// A function is about to be started: it gets the event.
-    pub(crate) fn arm(&self) {
+    pub fn arm(&self) {
         self.armed.store(true, Ordering::SeqCst);
     }
 
     /// Waits for the function to ask for an invocation.
-    pub(crate) fn hear_question(&self) -> Result<Instant> {
+    ///
+    /// # Errors
+    /// When it does something else, or nothing for long.
+    pub fn hear_question(&self) -> Result<Instant> {
         let heard = self.hear()?;
         match (heard.method.as_str(), heard.path.as_str()) {
             ("GET", "/2018-06-01/runtime/invocation/next") => Ok(heard.at),
@@ -68,8 +75,11 @@ impl RuntimeApi {
         }
     }
 
-    /// Waits for the function to post its answer.
-    pub(crate) fn hear_answer(&self) -> Result<(Instant, Vec<u8>)> {
+    /// Waits for the function to post its answer, and returns it.
+    ///
+    /// # Errors
+    /// When it does something else, or nothing for long.
+    pub fn hear_answer(&self) -> Result<(Instant, Vec<u8>)> {
         let heard = self.hear()?;
         if heard.method == "POST" && heard.path.ends_with("/response") {
             return Ok((heard.at, heard.body));
@@ -133,7 +143,7 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Heard>> {
 /// The reply that brings an event, with the headers of the real one.
 fn invocation(event: &[u8]) -> Vec<u8> {
     const ALLOWED: Duration = Duration::from_secs(10);
-    let deadline = (Timestamp::now() + ALLOWED).as_millisecond();
+    let deadline = (SystemTime::now() + ALLOWED).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let mut reply = format!(
         "HTTP/1.1 200 OK\r\n\
          content-type: application/json\r\n\
