@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
 use shared::accelerator::client::Client;
-use shared::accelerator::{Accelerator, Credentials, contract};
+use shared::accelerator::{Accelerator, Credentials, Endpoint, contract};
 use shared::model::Artifact;
 use shared::secrets::{Cached, SecretError, Source};
 
@@ -22,10 +22,17 @@ const CREDENTIALS_TTL: Duration = Duration::from_secs(5);
 /// When the credentials are of no use; what becomes of them later is met in use.
 pub(super) fn of(options: &ServeOptions, artifact: &Artifact) -> Result<Vec<Arc<dyn Accelerator>>> {
     let credentials = options.accelerator_credentials.clone().map(credentials).transpose()?;
-    let model = contract::model_name(&artifact.manifest.catalogue_digest);
-    let client = |endpoint| Client::new(endpoint, model.clone(), credentials.clone());
-    let endpoints = options.accelerator.iter().cloned();
-    Ok(endpoints.map(|endpoint| Arc::new(client(endpoint)) as Arc<dyn Accelerator>).collect())
+    let asked = |endpoint| Arc::new(client(endpoint, artifact, credentials.clone())) as Arc<dyn Accelerator>;
+    Ok(options.accelerator.iter().cloned().map(asked).collect())
+}
+
+/// A client of the accelerator at an endpoint, of the model over this artifact's catalogue.
+pub(super) fn client(
+    endpoint: Endpoint,
+    artifact: &Artifact,
+    credentials: Option<Arc<Cached<Credentials>>>,
+) -> Client {
+    Client::new(endpoint, contract::model_name(&artifact.manifest.catalogue_digest), credentials)
 }
 
 fn credentials(path: PathBuf) -> Result<Arc<Cached<Credentials>>> {
