@@ -7,6 +7,7 @@
 //! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
 //! - `Peer` (feature `real-parts`) is Triton, `MLServer` or `KServe` in the accelerator's place; `triton_client` and
 //!   `kserve_client` call an accelerator as theirs do.
+//! - `browse` (feature `real-parts`) drives the playground's page in Chromium.
 //! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
 //!
 //! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would. (Only the store's
@@ -14,6 +15,8 @@
 //! Everything binds to loopback, on ports that were free a moment ago, and ends when its value is dropped.
 
 mod binaries;
+#[cfg(feature = "real-parts")]
+mod browser;
 #[cfg(feature = "real-parts")]
 mod dynamodb_local;
 mod emulator;
@@ -31,6 +34,8 @@ mod service;
 mod template;
 
 pub use binaries::{Binaries, binaries};
+#[cfg(feature = "real-parts")]
+pub use browser::browse;
 #[cfg(feature = "real-parts")]
 pub use dynamodb_local::DynamoDbLocal;
 pub use emulator::{Emulator, Invocation};

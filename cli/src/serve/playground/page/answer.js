@@ -25,11 +25,11 @@ export function showAnswer(answer, isAwaited) {
   const places = isAwaited ? placesOf(list) : null;
   const { receipt, items, explanation } = answer;
   const drawn = scale(items);
-  const kinds = [...get().picks, ...get().profile.history].map((entry) => entry.type);
-  const liked = kinds.every((kind) => ["like", "dislike"].includes(kind));
+  // A visitor likes and dislikes; what is stored of a person may be anything.
+  const liked = get().person === null;
   const shown = items.map((item) => {
     const before = cards.get(item.item_id);
-    const kept = before && before.said === JSON.stringify([item, explanation, drawn]);
+    const kept = before && before.said === JSON.stringify([item, explanation, drawn, liked]);
     const card = kept ? before : cardOf(item, explanation, drawn, liked);
     cards.set(item.item_id, card);
     card.acts.show();
@@ -41,7 +41,8 @@ export function showAnswer(answer, isAwaited) {
   if (shown.length !== list.children.length || shown.some((card, index) => card !== list.children[index])) {
     keepingFocus(() => list.replaceChildren(...shown));
   }
-  if (shown.length === 0) list.replaceChildren(el("li", { class: "empty" }, "Nothing is left: the wishes rule out every title."));
+  if (shown.length === 0)
+    list.replaceChildren(el("li", { class: "empty" }, "Nothing is left: the wishes rule out every title."));
   if (places) move(list, places);
   showFrom(receipt, explanation, items.length);
   fold.show(curl("POST", "/v1/recommendations", question()));
@@ -51,8 +52,14 @@ export function showAnswer(answer, isAwaited) {
 export function showProblem(error) {
   const [title, ...details] = error.lines?.() ?? ["This page has a fault", String(error)];
   byId("list").classList.remove("waiting");
-  byId("problem").replaceChildren(el("div", { class: "notice bad", role: "alert" },
-    el("b", {}, title), details.map((detail) => el("p", {}, detail))));
+  byId("problem").replaceChildren(
+    el(
+      "div",
+      { class: "notice bad", role: "alert" },
+      el("b", {}, title),
+      details.map((detail) => el("p", {}, detail)),
+    ),
+  );
 }
 
 /** The answer takes long. */
@@ -61,11 +68,19 @@ export function showWaiting() {
   byId("list").setAttribute("aria-busy", "true");
 }
 
-function showFrom({ rung, profile, elapsed_ms }, explanation, count) {
-  const whose = { popular: "what most people chose" }[rung] ??
-    { store: "from what is stored", both: "from what is stored and picked", unavailable: "" }[profile] ?? "from what you picked";
+function showFrom({ rung, profile, degraded, elapsed_ms }, explanation, count) {
+  const whose = degraded.includes("profile_unavailable")
+    ? "the profile store is down"
+    : rung === "popular"
+      ? "what most people chose"
+      : profile === "store"
+        ? "from what is stored"
+        : "from what you picked";
   byId("from").replaceChildren(
-    el("span", { class: `mark ${rung}` }, RUNGS[rung].name), ` ${milliseconds(elapsed_ms)}`, el("span", { class: "whose" }, whose));
+    el("span", { class: `mark ${rung}` }, RUNGS[rung].name),
+    ` ${milliseconds(elapsed_ms)}`,
+    el("span", { class: "whose" }, whose),
+  );
   byId("list").setAttribute("aria-label", `${count} recommendations`);
   const meaning = explanation ? MEANING[explanation] : "";
   const line = byId("meaning");
@@ -76,23 +91,37 @@ function cardOf(item, explanation, drawn, liked) {
   const acts = actions(item);
   const popular = explanation === undefined;
   const score = popular ? `${whole(item.score)}` : item.score.toFixed(3);
-  const element = el("li", { class: "card" },
+  const element = el(
+    "li",
+    { class: "card" },
     el("span", { class: "rank", "aria-hidden": "true" }, String(item.rank)),
-    el("div", { class: "what" },
+    el(
+      "div",
+      { class: "what" },
       el("h3", {}, titleOf(item)),
-      el("p", { class: "meta" }, el("span", { class: "year" }, item.year ? String(item.year) : ""), ` ${item.genres.join(", ")}`)),
+      el(
+        "p",
+        { class: "meta" },
+        el("span", { class: "year" }, item.year ? String(item.year) : ""),
+        ` ${item.genres.join(", ")}`,
+      ),
+    ),
     el("p", { class: "score" }, el("b", {}, score), el("span", {}, popular ? "people" : "score")),
     because(item, drawn, liked),
-    acts.element);
-  return { element, acts, said: JSON.stringify([item, explanation, drawn]) };
+    acts.element,
+  );
+  return { element, acts, said: JSON.stringify([item, explanation, drawn, liked]) };
 }
 
 /** Number of titles, variety, and what may be answered. */
 function wishes() {
   const wish = (changes) => set({ wishes: { ...get().wishes, ...changes } });
-  const number = (value, min, max) => el("input", { type: "number", inputmode: "numeric", min, max, value, placeholder: "any" });
+  const number = (value, min, max) =>
+    el("input", { type: "number", inputmode: "numeric", min, max, value, placeholder: "any" });
   const k = number(get().wishes.k, 1, 500);
-  k.addEventListener("input", () => { if (k.value !== "") wish({ k: Number(k.value) }); });
+  k.addEventListener("input", () => {
+    if (k.value !== "") wish({ k: Number(k.value) });
+  });
   const variety = el("input", { type: "range", min: 0, max: 1, step: 0.05, value: 0 });
   const says = el("output", {}, "0");
   variety.addEventListener("input", () => {
@@ -109,13 +138,28 @@ function wishes() {
   const seen = el("input", { type: "checkbox" });
   seen.addEventListener("change", () => wish({ seen: seen.checked }));
   on(["genres"], ({ genres }) => {
-    genre.replaceChildren(el("option", { value: "" }, "any"), ...genres.map((name) => el("option", { value: name }, name)));
+    genre.replaceChildren(
+      el("option", { value: "" }, "any"),
+      ...genres.map((name) => el("option", { value: name }, name)),
+    );
   });
   const varied = labelled("Variety", variety, { class: "field varied" });
   varied.append(says);
-  return el("div", {}, el("div", { class: "wishes", role: "group", "aria-label": "Wishes" },
-    labelled("How many", k), varied, labelled("Genre", genre), labelled("From", from), labelled("To", to),
-    labelled("Seen too", seen, { class: "field check" })), el("p", { class: "meaning", id: "meaning" }));
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "wishes", role: "group", "aria-label": "Wishes" },
+      labelled("How many", k),
+      varied,
+      labelled("Genre", genre),
+      labelled("From", from),
+      labelled("To", to),
+      labelled("Seen too", seen, { class: "field check" }),
+    ),
+    el("p", { class: "meaning", id: "meaning" }),
+  );
 }
 
 const placesOf = (list) => new Map([...list.children].map((card) => [card, card.getBoundingClientRect().top]));
@@ -126,9 +170,10 @@ function move(list, places) {
   for (const card of list.children) {
     const before = places.get(card);
     const after = card.getBoundingClientRect().top;
-    const frames = before === undefined
-      ? [{ opacity: 0 }, { opacity: 1 }]
-      : [{ transform: `translateY(${before - after}px)` }, { transform: "none" }];
+    const frames =
+      before === undefined
+        ? [{ opacity: 0 }, { opacity: 1 }]
+        : [{ transform: `translateY(${before - after}px)` }, { transform: "none" }];
     if (before !== after) card.animate(frames, { duration: 220, easing: "cubic-bezier(.2, .7, .2, 1)" });
   }
 }

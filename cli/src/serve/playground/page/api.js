@@ -12,8 +12,11 @@ export class Refusal extends Error {
   lines() {
     const { title, detail, errors = [], request_id } = this.problem;
     const faults = errors.map((fault) => `${fault.pointer}: ${fault.detail}`);
-    return [title ?? this.message, ...(faults.length ? faults : [detail]), request_id && `request ${request_id}`]
-      .filter(Boolean);
+    return [
+      title ?? this.message,
+      ...(faults.length ? faults : [detail]),
+      request_id && `request ${request_id}`,
+    ].filter(Boolean);
   }
 }
 
@@ -31,29 +34,45 @@ export function useKey(text) {
   key = text;
 }
 
-/** Sends a request. Gives the answer's body and the milliseconds that it took; fails with `Refusal`, `Silence`, or as `signal` does. */
-export async function call(method, path, body, { signal } = {}) {
-  const headers = { accept: "application/json" };
+/** Sends a request. Gives the answer and how many milliseconds it took; fails with `Refusal`, `Silence`, or as `signal`. */
+export async function call(method, path, body, { signal, headers = {} } = {}) {
+  const started = performance.now();
+  const content = await send(method, path, body, headers, signal);
+  const ms = performance.now() - started;
+  return { value: json(200, content), ms };
+}
+
+/** What a path holds, as text. */
+export const text = (path) => send("GET", path, undefined, { accept: "*/*" });
+
+async function send(method, path, body, more, signal) {
+  const headers = { accept: "application/json", ...more };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (key) headers.authorization = `Bearer ${key}`;
-  const started = performance.now();
-  let response, text;
+  let response, content;
   try {
-    response = await fetch(path, { method, headers, signal, cache: "no-store", body: body && JSON.stringify(body) });
-    text = await response.text();
+    response = await fetch(path, {
+      method,
+      headers,
+      signal,
+      cache: "no-store",
+      body: body && JSON.stringify(body),
+    });
+    content = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Silence();
   }
-  const ms = performance.now() - started;
-  let value;
+  if (!response.ok) throw new Refusal(response.status, json(response.status, content));
+  return content;
+}
+
+function json(status, content) {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(content);
   } catch {
-    throw new Refusal(response.status, { title: "An answer that is no JSON", detail: text.slice(0, 200) });
+    throw new Refusal(status, { title: "An answer that is no JSON", detail: content.slice(0, 200) });
   }
-  if (!response.ok) throw new Refusal(response.status, value);
-  return { value, ms };
 }
 
 /** Questions of which the latest alone matters: asking again cancels what was asked before. */

@@ -33,9 +33,18 @@ export async function startBrowsing() {
 /** Like and dislike for an item; `show()` brings them up to date. */
 export function actions(item) {
   const title = titleOf(item);
-  const button = (kind, text) => el("button", {
-    type: "button", class: `act ${kind}`, "aria-pressed": "false", "aria-label": `${text} ${title}`, onclick: () => did(item, kind),
-  }, text);
+  const button = (kind, text) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: `act ${kind}`,
+        "aria-pressed": "false",
+        "aria-label": `${text} ${title}`,
+        onclick: () => did(item, kind),
+      },
+      text,
+    );
   const [like, dislike] = [button("like", "Like"), button("dislike", "Dislike")];
   const show = () => {
     const kind = kindOf(item.item_id);
@@ -47,14 +56,42 @@ export function actions(item) {
 }
 
 function draw() {
-  const text = el("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 200, "aria-keyshortcuts": "/" });
-  const anew = () => { count = PAGE; search(); };
+  const text = el("input", {
+    type: "search",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 200,
+    "aria-keyshortcuts": "/",
+  });
+  const anew = () => {
+    count = PAGE;
+    search();
+  };
   const [genre, decade] = [chips("Genre", anew), chips("Decade", anew)];
   const list = el("ul", { class: "titles", "aria-label": "Titles" });
   const none = el("p", { class: "quiet", role: "status" });
-  const more = el("button", { type: "button", class: "quiet", onclick: () => { count += PAGE; search(); } }, "More");
+  const more = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        count += PAGE;
+        search();
+      },
+    },
+    "More",
+  );
   text.addEventListener("input", anew);
-  byId("browse").append(labelled("Search", text, { class: "field search" }), genre.element, decade.element, list, none, more, fold);
+  byId("browse").append(
+    labelled("Search", text, { class: "field search" }),
+    genre.element,
+    decade.element,
+    list,
+    none,
+    more,
+    fold,
+  );
   walk(text, list);
   on(["picks", "profile"], () => shown.forEach((acts) => acts.show()));
   return { text, genre, decade, list, none, more };
@@ -65,15 +102,22 @@ function chips(label, change) {
   const element = el("div", { class: "chips", role: "group", "aria-label": label });
   const row = { element, value: "" };
   row.offer = (pairs) => {
-    element.replaceChildren(...pairs.map(([value, text]) => {
-      const chip = el("button", { type: "button", class: "chip", "aria-pressed": String(row.value === value) }, text);
-      chip.addEventListener("click", () => {
-        row.value = row.value === value ? "" : value;
-        for (const other of element.children) other.setAttribute("aria-pressed", String(other === chip && row.value === value));
-        change();
-      });
-      return chip;
-    }));
+    element.replaceChildren(
+      ...pairs.map(([value, text]) => {
+        const chip = el(
+          "button",
+          { type: "button", class: "chip", "aria-pressed": String(row.value === value) },
+          text,
+        );
+        chip.addEventListener("click", () => {
+          row.value = row.value === value ? "" : value;
+          for (const other of element.children)
+            other.setAttribute("aria-pressed", String(other === chip && row.value === value));
+          change();
+        });
+        return chip;
+      }),
+    );
   };
   return row;
 }
@@ -81,7 +125,8 @@ function chips(label, change) {
 /** "/" goes to the search, arrows go through what it found. */
 function walk(text, list) {
   document.addEventListener("keydown", (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName) && document.activeElement.type !== "radio";
+    const typing =
+      /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName) && document.activeElement.type !== "radio";
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       text.focus();
@@ -117,7 +162,9 @@ async function search() {
     const found = await searches.run((signal) => call(method, path, body, { signal }));
     if (!found) return;
     const start = Number(decade.value);
-    const items = found.value.items.filter((item) => !decade.value || (item.year >= start && item.year < start + 10));
+    const items = found.value.items.filter(
+      (item) => !decade.value || (item.year >= start && item.year < start + 10),
+    );
     show(items.slice(0, count), items.length > count || (found.value.items.length === most && count < most));
     none.textContent = items.length ? "" : "No such title.";
   } catch (error) {
@@ -150,10 +197,25 @@ function request(words, genre, decade) {
 function show(items, hasMore) {
   const rows = items.map((item) => {
     const acts = actions(item);
-    return [acts, el("li", {},
-      el("div", {}, el("span", { class: "title" }, titleOf(item)),
-        el("span", { class: "meta" }, el("span", { class: "year" }, item.year ? String(item.year) : ""), ` ${item.genres.slice(0, 3).join(", ")}`)),
-      acts.element)];
+    return [
+      acts,
+      el(
+        "li",
+        {},
+        el(
+          "div",
+          {},
+          el("span", { class: "title" }, titleOf(item)),
+          el(
+            "span",
+            { class: "meta" },
+            el("span", { class: "year" }, item.year ? String(item.year) : ""),
+            ` ${item.genres.slice(0, 3).join(", ")}`,
+          ),
+        ),
+        acts.element,
+      ),
+    ];
   });
   shown.splice(0, shown.length, ...rows.map(([acts]) => acts));
   controls.list.replaceChildren(...rows.map(([, row]) => row));

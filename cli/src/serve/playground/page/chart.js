@@ -50,8 +50,17 @@ export function startChart(ask) {
     await ask();
     inFlight -= 1;
   }
-  byId("minute").append(keep, plot, now, numbers,
-    el("p", { class: "quiet" }, "Full bars are the service's own time, pale ones what this browser waited. The scale is logarithmic."));
+  byId("minute").append(
+    keep,
+    plot,
+    now,
+    numbers,
+    el(
+      "p",
+      { class: "quiet" },
+      "Full bars are the service's own time, pale ones what this browser waited. The scale is logarithmic.",
+    ),
+  );
   chart = { plot, numbers, now };
   new ResizeObserver(draw).observe(plot);
   showCounts();
@@ -69,26 +78,65 @@ function draw() {
   const floor = HEIGHT - FOOT;
   const x = (at) => width - ((time - at) / MINUTE) * width;
   const y = (ms) => floor - ((Math.log10(Math.max(ms, 0.1)) - LOW) / (HIGH - LOW)) * (floor - 8);
-  const bars = (wanted, ms) => marks.filter(wanted).map((mark) =>
-    `M${(x(mark.at) - BAR).toFixed(1)} ${floor}V${Math.min(y(ms(mark)), floor - 2).toFixed(1)}`).join("");
-  const grid = [1, 10, 100].map((ms) => svg("g", { class: "grid" },
-    svg("path", { d: `M0 ${y(ms)}H${width}` }), svg("text", { x: 0, y: y(ms) - 3 }, `${ms} ms`)));
+  const bars = (wanted, ms) =>
+    marks
+      .filter(wanted)
+      .map((mark) => `M${(x(mark.at) - BAR).toFixed(1)} ${floor}V${Math.min(y(ms(mark)), floor - 2).toFixed(1)}`)
+      .join("");
+  const grid = [1, 10, 100].map((ms) =>
+    svg(
+      "g",
+      { class: "grid" },
+      svg("path", { d: `M0 ${y(ms)}H${width}` }),
+      svg("text", { x: 0, y: y(ms) - 3 }, `${ms} ms`),
+    ),
+  );
   const ticks = [60, 40, 20].map((second) =>
-    svg("text", { x: width - (second / 60) * width, y: HEIGHT - 3, class: "tick" }, second === 60 ? "a minute ago" : `${second} s`));
+    svg(
+      "text",
+      { x: width - (second / 60) * width, y: HEIGHT - 3, class: "tick" },
+      second === 60 ? "a minute ago" : `${second} s`,
+    ),
+  );
   plot.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  plot.replaceChildren(...grid, ...ticks,
+  plot.replaceChildren(
+    ...grid,
+    ...ticks,
     svg("text", { x: width, y: HEIGHT - 3, class: "tick end" }, "now"),
     svg("path", { class: "floor", d: `M0 ${floor}H${width}` }),
     ...Object.keys(RUNGS).flatMap((rung) => [
-      svg("path", { class: `bars here ${rung}`, d: bars((mark) => mark.rung === rung, (mark) => mark.here) }),
-      svg("path", { class: `bars ${rung}`, d: bars((mark) => mark.rung === rung, (mark) => mark.server) })]),
-    svg("path", { class: "bars failed", d: bars((mark) => mark.failed, () => 1000) }));
+      svg("path", {
+        class: `bars here ${rung}`,
+        d: bars(
+          (mark) => mark.rung === rung,
+          (mark) => mark.here,
+        ),
+      }),
+      svg("path", {
+        class: `bars ${rung}`,
+        d: bars(
+          (mark) => mark.rung === rung,
+          (mark) => mark.server,
+        ),
+      }),
+    ]),
+    svg("path", {
+      class: "bars failed",
+      d: bars(
+        (mark) => mark.failed,
+        () => 1000,
+      ),
+    }),
+  );
   describe(plot, now);
 }
 
 /** The same in words, and the middle and the worst of the service's own times. */
 function describe(plot, now) {
-  const times = marks.filter((mark) => !mark.failed).map((mark) => mark.server).sort((a, b) => a - b);
+  const times = marks
+    .filter((mark) => !mark.failed)
+    .map((mark) => mark.server)
+    .sort((a, b) => a - b);
   const said = times.length
     ? `median ${milliseconds(times[times.length >> 1])}, slowest ${milliseconds(times.at(-1))}`
     : "nothing was asked";
@@ -97,6 +145,11 @@ function describe(plot, now) {
 }
 
 function showCounts() {
-  chart.numbers.replaceChildren(...Object.entries(counts).filter(([name, count]) => name !== "failed" || count > 0)
-    .map(([name, count]) => el("div", { class: name }, el("dt", {}, RUNGS[name]?.name ?? "Failed"), el("dd", {}, whole(count)))));
+  chart.numbers.replaceChildren(
+    ...Object.entries(counts)
+      .filter(([name, count]) => name !== "failed" || count > 0)
+      .map(([name, count]) =>
+        el("div", { class: name }, el("dt", {}, RUNGS[name]?.name ?? "Failed"), el("dd", {}, whole(count))),
+      ),
+  );
 }

@@ -41,8 +41,12 @@ export function labelled(text, control, properties = {}) {
 
 /** A switch: a button that is on or off. */
 export function toggle(text, isOn, change) {
-  const button = el("button", { type: "button", class: "toggle", role: "switch", "aria-checked": String(isOn) },
-    el("span", { class: "knob", "aria-hidden": "true" }), text);
+  const button = el(
+    "button",
+    { type: "button", class: "toggle", role: "switch", "aria-checked": String(isOn) },
+    el("span", { class: "knob", "aria-hidden": "true" }),
+    text,
+  );
   button.addEventListener("click", () => change(button.getAttribute("aria-checked") !== "true"));
   return button;
 }

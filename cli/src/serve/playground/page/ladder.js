@@ -44,8 +44,9 @@ export function startLadder() {
 function show({ name, what, element, says, time }, receipt, faults) {
   const isLit = receipt?.rung === name;
   const unplugged = name === "accelerator" && faults?.accelerator === "unplugged";
-  const codes = (receipt?.degraded ?? []).filter((code) =>
-    code !== "profile_unavailable" && (RUNG_OF[code] ?? "accelerator") === name);
+  const codes = (receipt?.degraded ?? []).filter(
+    (code) => code !== "profile_unavailable" && (RUNG_OF[code] ?? "accelerator") === name,
+  );
   const reasons = unplugged ? [] : codes.map((code) => REASONS[code] ?? code);
   element.classList.toggle("lit", isLit);
   element.classList.toggle("failed", reasons.length > 0 && codes.some((code) => code !== "no_known_history"));
@@ -63,16 +64,29 @@ function showReceipt({ value, ms }) {
   const facts = [
     ["rung", el("span", { class: `mark ${receipt.rung}` }, receipt.rung)],
     ["reason", receipt.reason ?? "none: it is the best there is"],
-    ["degraded", receipt.degraded.length ? receipt.degraded.map((code) => el("span", { class: "code" }, `${code} `)) : "nothing"],
+    [
+      "degraded",
+      receipt.degraded.length
+        ? receipt.degraded.map((code) => el("span", { class: "code" }, `${code} `))
+        : "nothing",
+    ],
     ["model", [model.name, " ", model.version ?? ""]],
     ["digest", el("span", { class: "code" }, model.digest ? `${model.digest.slice(0, 16)}…` : "not said")],
     ["profile", receipt.profile],
     ["history", `${whole(history.used)} used${unknown}`],
-    ["time", `${milliseconds(receipt.elapsed_ms)} of ${receipt.deadline_ms} ms; ${milliseconds(ms)} to this browser`],
+    [
+      "time",
+      `${milliseconds(receipt.elapsed_ms)} of ${receipt.deadline_ms} ms; ${milliseconds(ms)} to this browser`,
+    ],
     ["request", el("span", { class: "code" }, `${request_id.slice(0, 16)}…`)],
   ];
-  byId("receipt").replaceChildren(el("dl", { class: "receipt" },
-    facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])));
+  byId("receipt").replaceChildren(
+    el(
+      "dl",
+      { class: "receipt" },
+      facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]),
+    ),
+  );
   if (receipt.degraded.includes("profile_unavailable")) {
     byId("receipt").prepend(el("p", { class: "quiet" }, `Profile: ${REASONS.profile_unavailable}.`));
   }
@@ -83,6 +97,13 @@ function showStrip({ rung, elapsed_ms, reason }) {
   const strip = byId("strip");
   strip.hidden = false;
   strip.dataset.rung = rung;
-  strip.replaceChildren(el("b", {}, RUNGS[rung].name), el("span", {}, milliseconds(elapsed_ms)),
-    el("span", { class: "why" }, reason && reason !== "no_known_history" ? "the accelerator is out" : "see the ladder"));
+  strip.replaceChildren(
+    el("b", {}, RUNGS[rung].name),
+    el("span", {}, milliseconds(elapsed_ms)),
+    el(
+      "span",
+      { class: "why" },
+      reason && reason !== "no_known_history" ? "the accelerator is out" : "see the ladder",
+    ),
+  );
 }

@@ -2,6 +2,7 @@
 
 import { Latest, Silence, call, useKey } from "./api.js";
 import { showAnswer, showProblem, showWaiting, startAnswers } from "./answer.js";
+import { startBatches } from "./batch.js";
 import { startBrowsing } from "./browse.js";
 import { record, startChart } from "./chart.js";
 import { announce, byId, el, labelled, milliseconds, whole } from "./dom.js";
@@ -14,9 +15,14 @@ import { startTrouble } from "./trouble.js";
 const PATIENCE = 200;
 /** Milliseconds before a service that can't be reached is asked again. */
 const AGAIN = 2000;
+/** How often, and after how many milliseconds each time, the same is asked again until a mended accelerator is tried. */
+const [TRIES, TRY] = [12, 250];
 
 const questions = new Latest();
 let retry;
+let tries = 0;
+let faultsKnown = false;
+let keyGiven = false;
 
 /** The body of the question that the page asks now. */
 export function question() {
@@ -43,12 +49,19 @@ async function ask() {
   try {
     const answered = await questions.run((signal) => call("POST", "/v1/recommendations", question(), { signal }));
     if (answered) take(answered, true);
+    if (answered && get().faults?.accelerator === "none" && tries > 0 && isLeftAlone(answered)) {
+      tries -= 1;
+      retry = setTimeout(ask, TRY);
+    }
   } catch (error) {
     failed(error, true);
   } finally {
     clearTimeout(waiting);
   }
 }
+
+/** Whether the accelerator was not asked: it is tried beside such a request, and the next one may find it well. */
+const isLeftAlone = ({ value }) => value.receipt.degraded.includes("accelerator_open");
 
 /** Asks the same once more, for the chart: one of a gentle stream, which cancels nothing. */
 async function askAgain() {
@@ -74,8 +87,11 @@ function take({ value, ms }, isAwaited) {
 }
 
 function failed(error, isAwaited) {
+  if (error.status === 401) {
+    askForKey();
+    if (!keyGiven) return;
+  }
   record({ failed: true });
-  if (error.status === 401) askForKey();
   showProblem(error);
   if (isAwaited && error instanceof Silence) retry = setTimeout(ask, AGAIN);
 }
@@ -88,12 +104,19 @@ function askForKey() {
   const use = (event) => {
     event.preventDefault();
     useKey(input.value.trim());
+    keyGiven = true;
     place.hidden = true;
     place.replaceChildren();
     begin();
   };
-  place.replaceChildren(el("form", { class: "notice", onsubmit: use },
-    labelled("This service asks for an API key", input), el("button", { type: "submit" }, "Use it")));
+  place.replaceChildren(
+    el(
+      "form",
+      { class: "notice", onsubmit: use },
+      labelled("This service asks for an API key", input),
+      el("button", { type: "submit" }, "Use it"),
+    ),
+  );
   place.hidden = false;
 }
 
@@ -101,6 +124,7 @@ async function showFacts() {
   try {
     const { value } = await call("GET", "/v1/ready");
     const { name, version, items } = value.dependencies.model;
+    set({ model: value.dependencies.model });
     const simulated = name === "demo" ? ": real films, simulated viewers" : "";
     byId("facts").replaceChildren(el("b", {}, name), ` ${version}`, el("br"), `${whole(items)} titles${simulated}`);
   } catch {
@@ -112,9 +136,16 @@ function begin() {
   ask();
   showFacts();
   startBrowsing();
+  startBatches();
 }
 
-on(["person", "picks", "news", "wishes", "faults"], ask);
+on(["person", "picks", "news", "wishes"], ask);
+on(["faults"], ({ faults }) => {
+  tries = TRIES;
+  // What they were when the page opened changes no answer.
+  if (faultsKnown) ask();
+  faultsKnown = faults !== null;
+});
 startAnswers(question);
 startLadder();
 startChart(askAgain);

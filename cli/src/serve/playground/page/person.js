@@ -2,21 +2,19 @@
 
 import { Latest, call } from "./api.js";
 import { curl, curlFold } from "./curl.js";
-import { byId, choice, el, labelled, titleOf, whole } from "./dom.js";
+import { byId, choice, el, labelled, whole } from "./dom.js";
+import { knows, name, showFewer, showHistory } from "./history.js";
 import { get, on, set } from "./store.js";
 
-/** Entries of a profile that are shown, the newest. */
-const SHOWN = 12;
 /** How often a new event is looked for in the profile, and after how many milliseconds each time. */
 const [LOOKS, LOOK] = [60, 50];
 
-const titles = new Map();
 const reads = new Latest();
 let panel;
 
 /** The person did something with an item. Doing it again takes it back, for a visitor; what is stored stays stored. */
 export async function did(item, type) {
-  titles.set(item.item_id, item);
+  knows(item);
   const { person, picks } = get();
   if (person !== null) return post([{ item, type }]);
   const before = picks.find((pick) => pick.item_id === item.item_id);
@@ -25,18 +23,31 @@ export async function did(item, type) {
 }
 
 export function startPerson() {
-  const who = choice("Who is asking", "who", [["visitor", "A visitor"], ["person", "A person"]], (value) => {
-    panel.form.hidden = value === "visitor";
-    if (value === "visitor") become(null);
-    else panel.id.focus();
-  });
+  const who = choice(
+    "Who is asking",
+    "who",
+    [
+      ["visitor", "A visitor"],
+      ["person", "A person"],
+    ],
+    (value) => {
+      panel.form.hidden = value === "visitor";
+      if (value === "visitor") become(null);
+      else panel.id.focus();
+    },
+  );
   const id = el("input", { type: "text", autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
   const take = (event) => {
     event.preventDefault();
     if (id.value.trim()) become(id.value.trim());
   };
-  const form = el("form", { class: "who", onsubmit: take }, labelled("User id", id), el("button", { type: "submit" }, "Be them"),
-    el("button", { type: "button", onclick: invent }, "Invent one"));
+  const form = el(
+    "form",
+    { class: "who", onsubmit: take },
+    labelled("User id", id),
+    el("button", { type: "submit" }, "Be them"),
+    el("button", { type: "button", onclick: invent }, "Invent one"),
+  );
   form.hidden = true;
   const hint = el("p", { class: "quiet" });
   const problem = el("div", {});
@@ -47,6 +58,9 @@ export function startPerson() {
   who.show("visitor");
   byId("person").append(who, form, hint, problem, history, foot, fold);
   on(["person", "picks", "profile"], show);
+  on(["model"], ({ model }) => {
+    if (model.name === "demo") id.placeholder = "demo-0007";
+  });
   show();
 }
 
@@ -55,8 +69,14 @@ function show() {
   const entries = (person === null ? picks : profile.history).toReversed();
   const { hint, history, foot, fold } = panel;
   if (person === null) {
-    hint.textContent = picks.length ? "Sent with each question, and kept nowhere." : "Nobody is known yet. Like a title below, or one of the answers.";
-    foot.replaceChildren(...(picks.length ? [el("button", { type: "button", class: "quiet", onclick: () => set({ picks: [] }) }, "Clear")] : []));
+    hint.textContent = picks.length
+      ? "Sent with each question, and kept nowhere."
+      : "Nobody is known yet. Like a title below, or one of the answers.";
+    foot.replaceChildren(
+      ...(picks.length
+        ? [el("button", { type: "button", class: "quiet", onclick: () => set({ picks: [] }) }, "Clear")]
+        : []),
+    );
     fold.hidden = true;
   } else {
     hint.textContent = entries.length
@@ -68,26 +88,7 @@ function show() {
     const path = `/v1/users/${encodeURIComponent(person)}`;
     fold.show(curl("POST", "/v1/events", event), curl("GET", path), curl("DELETE", path));
   }
-  history.replaceChildren(...entries.slice(0, SHOWN).map((entry) => row(entry, person === null)));
-  if (entries.length > SHOWN) history.append(el("li", { class: "quiet" }, `and ${whole(entries.length - SHOWN)} older ones`));
-}
-
-function row(entry, isPick) {
-  const title = titleOf(titles.get(entry.item_id) ?? entry);
-  const kind = entry.type === "rating" ? `rated ${entry.value}` : { like: "liked", dislike: "disliked", view: "viewed", click: "clicked", play: "played", purchase: "bought" }[entry.type];
-  const remove = isPick && el("button", {
-    type: "button", class: "quiet remove", "aria-label": `Take back ${title}`, onclick: () => set({ picks: get().picks.filter((pick) => pick !== entry) }),
-  }, "×");
-  const time = !isPick && el("time", { datetime: entry.occurred_at }, ago(entry.occurred_at));
-  return el("li", { class: entry.type }, el("span", { class: "title" }, title), el("span", { class: "meta" }, kind, time && " ", time), remove);
-}
-
-function ago(time) {
-  const seconds = Math.max(0, (Date.now() - Date.parse(time)) / 1000);
-  const steps = [[86_400 * 2, 86_400, "days"], [3600 * 2, 3600, "hours"], [120, 60, "minutes"]];
-  if (seconds > 86_400 * 60) return new Date(time).toISOString().slice(0, 10);
-  const step = steps.find(([least]) => seconds >= least);
-  return step ? `${Math.floor(seconds / step[1])} ${step[2]} ago` : "just now";
+  showHistory(history, foot, entries, person === null);
 }
 
 /** A person who isn't known; what the visitor picked becomes theirs. */
@@ -101,6 +102,7 @@ async function invent() {
 
 async function become(person) {
   panel.problem.replaceChildren();
+  showFewer();
   set({ person, profile: { history: [], changed_at: null } });
   if (person !== null) await read();
 }
@@ -109,11 +111,14 @@ async function become(person) {
 async function read(isNews = false) {
   const { person } = get();
   try {
-    const found = await reads.run((signal) => call("GET", `/v1/users/${encodeURIComponent(person)}`, undefined, { signal }));
+    const found = await reads.run((signal) =>
+      call("GET", `/v1/users/${encodeURIComponent(person)}`, undefined, { signal }),
+    );
     if (!found || get().person !== person) return undefined;
-    await name(found.value.history.slice(-SHOWN));
+    await name(found.value.history);
     const isNew = JSON.stringify(found.value.history) !== JSON.stringify(get().profile.history);
-    if (get().person === person && isNew) set({ profile: found.value, ...(isNews ? { news: found.value.changed_at } : {}) });
+    if (get().person === person && isNew)
+      set({ profile: found.value, ...(isNews ? { news: found.value.changed_at } : {}) });
     return found.value;
   } catch (error) {
     complain(error, () => read(isNews));
@@ -121,30 +126,26 @@ async function read(isNews = false) {
   }
 }
 
-/** Finds out what the entries are called. An item that the catalogue doesn't know has its id for a name. */
-async function name(entries) {
-  await Promise.all(entries.filter(({ item_id }) => !titles.has(item_id)).map(async ({ item_id }) => {
-    try {
-      titles.set(item_id, (await call("GET", `/v1/items/${encodeURIComponent(item_id)}`)).value);
-    } catch {
-      titles.set(item_id, { item_id });
-    }
-  }));
-}
-
 /** Sends events, and waits until the profile has them. The ids make it harmless to send them again. */
 async function post(deeds) {
   const { person } = get();
-  const events = deeds.map(({ item, type }) => ({ event_id: `playground-${crypto.randomUUID()}`, user_id: person, item_id: item.item_id, type }));
+  const events = deeds.map(({ item, type }) => ({
+    event_id: `playground-${crypto.randomUUID()}`,
+    user_id: person,
+    item_id: item.item_id,
+    type,
+  }));
   const send = async () => {
     panel.problem.replaceChildren();
     try {
       const { value } = await call("POST", "/v1/events", { events });
-      if (value.rejected.length) return complain({ lines: () => ["Not kept", ...value.rejected.map((one) => one.detail)] });
+      if (value.rejected.length)
+        return complain({ lines: () => ["Not kept", ...value.rejected.map((one) => one.detail)] });
       for (let look = 0; look < LOOKS && get().person === person; look += 1) {
         const profile = await read(true);
         if (!profile) return undefined;
-        if (events.every(({ event_id }) => profile.history.some((entry) => entry.event_id === event_id))) return undefined;
+        if (events.every(({ event_id }) => profile.history.some((entry) => entry.event_id === event_id)))
+          return undefined;
         await new Promise((resolve) => setTimeout(resolve, LOOK));
       }
     } catch (error) {
@@ -157,30 +158,70 @@ async function post(deeds) {
 
 /** Two steps, so that nobody is erased by a slip. */
 function erasing(person) {
-  const ask = el("button", { type: "button", class: "quiet", onclick: () => {
-    const sure = el("button", { type: "button", class: "danger", onclick: () => erase(person) }, `Erase all of ${person}`);
-    panel.foot.replaceChildren(sure, el("button", { type: "button", class: "quiet", onclick: show }, "Keep"));
-    sure.focus();
-  } }, "Erase this person");
+  const ask = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        const sure = el(
+          "button",
+          { type: "button", class: "danger", onclick: () => erase(person) },
+          `Erase all of ${person}`,
+        );
+        panel.foot.replaceChildren(sure, el("button", { type: "button", class: "quiet", onclick: show }, "Keep"));
+        sure.focus();
+      },
+    },
+    "Erase this person",
+  );
   return [ask];
 }
 
 async function erase(person) {
+  // It takes a moment: what was kept is overwritten, not only left out.
+  panel.foot.replaceChildren(el("button", { type: "button", class: "danger", disabled: true }, "Erasing…"));
   try {
     const { value } = await call("DELETE", `/v1/users/${encodeURIComponent(person)}`);
     const { events, profiles } = value.removed;
     set({ profile: { history: [], changed_at: null }, news: value.erased_until });
-    panel.problem.replaceChildren(el("p", { class: "notice", role: "status" },
-      `Erased: ${whole(events)} ${events === 1 ? "event" : "events"} and ${profiles === 1 ? "the profile" : `${profiles} profiles`}.`));
+    panel.problem.replaceChildren(
+      el(
+        "p",
+        { class: "notice", role: "status" },
+        `Erased: ${plural(events, "event")} and ${plural(profiles, "profile")}.`,
+      ),
+    );
     panel.id.focus();
   } catch (error) {
+    show();
     complain(error, () => erase(person));
   }
 }
 
 function complain(error, again) {
   const [title, ...details] = error.lines?.() ?? ["This page has a fault", String(error)];
-  panel.problem.replaceChildren(el("div", { class: "notice bad", role: "alert" }, el("b", {}, title),
-    details.map((detail) => el("p", {}, detail)),
-    again && el("button", { type: "button", onclick: () => { panel.problem.replaceChildren(); again(); } }, "Try again")));
+  panel.problem.replaceChildren(
+    el(
+      "div",
+      { class: "notice bad", role: "alert" },
+      el("b", {}, title),
+      details.map((detail) => el("p", {}, detail)),
+      again &&
+        el(
+          "button",
+          {
+            type: "button",
+            onclick: () => {
+              panel.problem.replaceChildren();
+              again();
+            },
+          },
+          "Try again",
+        ),
+    ),
+  );
+  panel.problem.scrollIntoView({ block: "nearest" });
 }
+
+const plural = (count, noun) => `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -11,6 +11,8 @@ const state = {
   news: null,
   /** What is wished for beside the history. */
   wishes: { k: 10, diversity: 0, genre: "", from: "", to: "", seen: false },
+  /** The model that answers: {name, version, items}. */
+  model: null,
   /** The names of the catalogue's genres, the most frequent first. */
   genres: [],
   /** The latest answer, with the milliseconds that this browser measured; null before the first. */

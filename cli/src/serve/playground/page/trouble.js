@@ -44,10 +44,14 @@ export async function startTrouble() {
 
 function draw() {
   const words = el("p", { class: "quiet says" });
-  const pull = el("button", { type: "button", class: "pull", onclick: () => change({ accelerator: NEXT[get().faults.accelerator][0] }) });
+  const pull = el("button", {
+    type: "button",
+    class: "pull",
+    onclick: () => change({ accelerator: NEXT[get().faults.accelerator][0] }),
+  });
   const kinds = choice("How the accelerator fares", "accelerator", KINDS, (accelerator) => change({ accelerator }));
   const store = toggle("Profile store down", false, (down) => change({ profiles: down ? "down" : "none" }));
-  const problem = el("p", { class: "bad", role: "alert" });
+  const problem = el("div", {});
   const fold = curlFold("making this trouble");
   const cable = draft();
   byId("cable").append(cable, pull, words);
@@ -66,10 +70,11 @@ function draw() {
   async function change(changes) {
     try {
       const { value } = await call("PUT", PATH, { ...get().faults, ...changes });
-      problem.textContent = "";
+      problem.replaceChildren();
       set({ faults: value });
     } catch (error) {
-      problem.textContent = (error.lines?.() ?? [String(error)]).join(". ");
+      const words = (error.lines?.() ?? [String(error)]).join(". ");
+      problem.replaceChildren(el("p", { class: "bad", role: "alert" }, words));
       kinds.show(get().faults.accelerator);
     }
   }
@@ -78,14 +83,32 @@ function draw() {
 /** The accelerator, its cable, and the socket of the service. */
 function draft() {
   const line = (properties) => svg("path", { fill: "none", "stroke-linecap": "round", ...properties });
-  return svg("svg", { class: "cable", viewBox: "0 0 320 72", "aria-hidden": "true" },
-    svg("g", { class: "box" }, svg("rect", { x: 1, y: 14, width: 60, height: 44, rx: 4 }),
-      ...[26, 36, 46].map((y) => line({ d: `M12 ${y}h26M46 ${y}h4`, class: "vent" }))),
-    svg("g", { class: "lead" },
+  return svg(
+    "svg",
+    { class: "cable", viewBox: "0 0 320 72", "aria-hidden": "true" },
+    svg(
+      "g",
+      { class: "box" },
+      svg("rect", { x: 1, y: 14, width: 60, height: 44, rx: 4 }),
+      ...[26, 36, 46].map((y) => line({ d: `M12 ${y}h26M46 ${y}h4`, class: "vent" })),
+    ),
+    svg(
+      "g",
+      { class: "lead" },
       line({ class: "wire", d: "M62 36C96 36 100 52 132 50S170 36 196 36" }),
-      svg("g", { class: "plug" }, svg("path", { d: "M196 27h16a9 9 0 0 1 0 18h-16z" }),
-        line({ d: "M222 32h11M222 40h11", class: "pin" }))),
-    svg("g", { class: "socket" }, svg("rect", { x: 228, y: 22, width: 18, height: 28, rx: 3 }),
-      line({ class: "wire", d: "M246 36h73" })),
-    svg("g", { class: "spark" }, line({ d: "M222 14l2-8M232 16l6-6M214 16l-5-6" })));
+      svg(
+        "g",
+        { class: "plug" },
+        svg("path", { d: "M196 27h16a9 9 0 0 1 0 18h-16z" }),
+        line({ d: "M222 32h11M222 40h11", class: "pin" }),
+      ),
+    ),
+    svg(
+      "g",
+      { class: "socket" },
+      svg("rect", { x: 228, y: 22, width: 18, height: 28, rx: 3 }),
+      line({ class: "wire", d: "M246 36h73" }),
+    ),
+    svg("g", { class: "spark" }, line({ d: "M222 14l2-8M232 16l6-6M214 16l-5-6" })),
+  );
 }
