@@ -103,16 +103,13 @@ impl Stage {
         if self.faults.now().accelerator != AcceleratorFault::None {
             return;
         }
-        let started = match &self.standby {
-            Some(standby) => standby.start().await,
-            None => Ok(false),
-        };
-        match started {
-            // Its first request need not open the connection.
-            Ok(true) => self.accelerated.warm_up().await,
-            Ok(false) => self.accelerated.links().iter().for_each(|link| link.hear(true)),
+        if let Some(standby) = &self.standby
+            && let Err(error) = standby.start().await
+        {
             // The service answers without it, and says in each receipt that it can't be reached.
-            Err(error) => tracing::error!("the playground's accelerator can't be started: {error:#}"),
+            tracing::error!("the playground's accelerator can't be started: {error:#}");
+            return;
         }
+        self.accelerated.links().iter().for_each(|link| link.hear(true));
     }
 }

@@ -36,16 +36,17 @@ impl Standby {
         &self.endpoint
     }
 
-    /// Starts it, for as long as the process lives, if it wasn't before; says whether it did.
-    pub(super) async fn start(&self) -> Result<bool> {
+    /// Starts it, for as long as the process lives, if it wasn't before.
+    pub(super) async fn start(&self) -> Result<()> {
         let mut waiting = self.listener.lock().await;
         if waiting.is_none() {
-            return Ok(false);
+            return Ok(());
         }
         let router = accelerator::within(&self.model).await?;
-        let Some(listener) = waiting.take() else { return Ok(false) };
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::spawn(axum::serve(listener, router).into_future());
-        Ok(true)
+        if let Some(listener) = waiting.take() {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(axum::serve(listener, router).into_future());
+        }
+        Ok(())
     }
 }
