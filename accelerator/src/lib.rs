@@ -24,10 +24,12 @@ mod tests;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -36,7 +38,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use access::Access;
 use engine::Device;
 use metrics::Metrics;
-use models::{Model, Models, Serving};
+use models::{Model, ModelError, Models, Serving};
 use reload::Sources;
 use routes::App;
 use signals::{Signals, Told};
@@ -57,6 +59,21 @@ pub fn run(options: &Options) -> Result<()> {
     // A batch that is still computed when the time to finish is over is not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// The server's routes over one artifact, for a process that serves them itself: computed on the CPU, and open to whoever
+/// reaches them, so that the address they are served on is for this machine alone. Another artifact that takes the
+/// directory is not noticed. The whole artifact is read and checked.
+///
+/// # Errors
+/// When the artifact can't be served.
+pub async fn within(model: &Path) -> Result<Router, ModelError> {
+    let metrics = Metrics::new();
+    let models = Arc::new(Models::new(metrics.clone()));
+    let batching = options::usual_batching(Device::Cpu);
+    let serving = Serving { device: Device::Cpu, batching, metrics: metrics.clone() };
+    Sources::open(&[model.to_owned()], serving, Arc::clone(&models), Duration::ZERO).await?;
+    Ok(routes::router(App::new(models, metrics), Access::Open))
 }
 
 async fn serve(options: &Options) -> Result<()> {

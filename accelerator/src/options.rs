@@ -66,13 +66,18 @@ impl Options {
     /// How requests are put together.
     #[must_use]
     pub fn batching(&self) -> Batching {
-        let usual = match self.device {
-            Device::Cpu => Duration::ZERO,
-            Device::Cuda(_) => GPU_DELAY,
-        };
-        let max_delay = self.max_delay_ms.unwrap_or(usual);
+        let max_delay = self.max_delay_ms.unwrap_or(usual_batching(self.device).max_delay);
         Batching { max_batch: self.max_batch, max_delay, queue: self.queue }
     }
+}
+
+/// How requests are put together when nothing else is asked for.
+pub(crate) const fn usual_batching(device: Device) -> Batching {
+    let max_delay = match device {
+        Device::Cpu => Duration::ZERO,
+        Device::Cuda(_) => GPU_DELAY,
+    };
+    Batching { max_batch: MAX_BATCH, max_delay, queue: QUEUE }
 }
 
 /// 0 to 1,000 ms; fractions count.

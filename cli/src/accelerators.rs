@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
 use shared::accelerator::client::Client;
-use shared::accelerator::{Credentials, Endpoint, contract};
+use shared::accelerator::{Accelerator, Credentials, Endpoint, contract};
 use shared::model::Artifact;
 use shared::secrets::{Cached, SecretError, Source};
 
@@ -23,11 +23,11 @@ pub(crate) fn clients(
     endpoints: &[Endpoint],
     credentials: Option<&Path>,
     artifact: &Artifact,
-) -> Result<Vec<Arc<Client>>> {
+) -> Result<Vec<Arc<dyn Accelerator>>> {
     let credentials = credentials.map(self::credentials).transpose()?;
     let model = contract::model_name(&artifact.manifest.catalogue_digest);
     let client = |endpoint: &Endpoint| Client::new(endpoint.clone(), model.clone(), credentials.clone());
-    Ok(endpoints.iter().map(|endpoint| Arc::new(client(endpoint))).collect())
+    Ok(endpoints.iter().map(|endpoint| Arc::new(client(endpoint)) as _).collect())
 }
 
 fn credentials(path: &Path) -> Result<Arc<Cached<Credentials>>> {

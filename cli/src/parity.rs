@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use shared::accelerator::client::Client;
 use shared::accelerator::parity::{self, Difference};
 use shared::accelerator::{Accelerator, contract};
 use shared::model::{Artifact, Attraction, Scored};
@@ -30,7 +29,7 @@ pub(crate) fn check(artifact: &Artifact, options: &VerifyOptions) -> Result<()> 
     let mut differences = Vec::with_capacity(histories.len());
     let mut stated = false;
     for batch in histories.chunks(contract::BATCH_LIMIT) {
-        let Lists { lists, digest } = runtime.block_on(ask(client, batch, rows))?;
+        let Lists { lists, digest } = runtime.block_on(ask(client.as_ref(), batch, rows))?;
         if let Some(digest) = digest {
             stated = true;
             let ours = &artifact.manifest.digest;
@@ -52,7 +51,7 @@ struct Lists {
     digest: Option<String>,
 }
 
-async fn ask(client: &Client, batch: &[Vec<Attraction>], rows: usize) -> Result<Lists> {
+async fn ask(client: &dyn Accelerator, batch: &[Vec<Attraction>], rows: usize) -> Result<Lists> {
     let fault = |words: String| anyhow!("{}: {words}", client.name());
     let histories: Vec<&[Attraction]> = batch.iter().map(Vec::as_slice).collect();
     let request = contract::request(&histories, parity::TOP, PATIENCE);

@@ -9,6 +9,7 @@
 //! - [`Moto`] stands in for AWS; `DynamoDbLocal` (feature `real-parts`) is Amazon's own DynamoDB.
 //! - `Peer` (feature `real-parts`) is Triton, `MLServer` or `KServe` in the accelerator's place; `triton_client` and
 //!   `kserve_client` call an accelerator as theirs do.
+//! - `browse` (feature `real-parts`) drives the playground's page in Chromium.
 //! - [`model_dir`] is the bundled demo, trained by `marquee train --demo` once for each build.
 //!
 //! Nothing of Marquee is linked in: the tests read the wire contract from JSON, as a stranger would. (Only the store's
@@ -17,6 +18,8 @@
 
 mod accelerator;
 mod binaries;
+#[cfg(feature = "real-parts")]
+mod browser;
 #[cfg(feature = "real-parts")]
 mod dynamodb_local;
 mod emulator;
@@ -36,6 +39,8 @@ mod template;
 
 pub use accelerator::Accelerator;
 pub use binaries::{Binaries, binaries};
+#[cfg(feature = "real-parts")]
+pub use browser::browse;
 #[cfg(feature = "real-parts")]
 pub use dynamodb_local::DynamoDbLocal;
 pub use emulator::{Emulator, Invocation};

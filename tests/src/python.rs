@@ -110,6 +110,16 @@ pub(crate) fn venv_of_kserve() -> &'static Venv {
     made(&MADE, "venv-kserve", "requirements-kserve.txt")
 }
 
+/// The environment `venv-playground` in the target directory, what drives a browser, made of `requirements-playground.txt`.
+///
+/// # Panics
+/// When it cannot be made, with what to install.
+#[cfg(feature = "real-parts")]
+pub(crate) fn venv_of_playground() -> &'static Venv {
+    static MADE: OnceLock<Result<Venv, String>> = OnceLock::new();
+    made(&MADE, "venv-playground", "requirements-playground.txt")
+}
+
 fn made(made: &'static OnceLock<Result<Venv, String>>, name: &str, requirements: &str) -> &'static Venv {
     let made = made.get_or_init(|| make(name, requirements).map_err(|error| format!("{error:#}")));
     made.as_ref().unwrap_or_else(|error| panic!("{error}"))

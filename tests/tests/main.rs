@@ -21,6 +21,7 @@ mod keys;
 mod kills;
 mod lifecycle;
 mod log;
+mod playground;
 mod refusals;
 mod safetensors;
 mod sasrec;

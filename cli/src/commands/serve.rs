@@ -37,6 +37,13 @@ pub(crate) struct ServeOptions {
     /// when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) api_keys: Option<PathBuf>,
+    /// Show the playground at /: a page to try the service on, and to pull the accelerator's cable. On by default where the
+    /// service is open to this machine alone; with keys it is the page without the switches
+    #[arg(long, overrides_with = "no_playground")]
+    pub(crate) playground: bool,
+    /// No playground: / is a list of the routes
+    #[arg(long, overrides_with = "playground")]
+    pub(crate) no_playground: bool,
     /// Longest time in seconds that requests in flight may take to finish after Ctrl-C or SIGTERM; when it is over, the
     /// process ends with status 1
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]

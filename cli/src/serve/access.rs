@@ -28,14 +28,14 @@ pub(super) enum Access {
     /// Anybody on this machine.
     Open,
     /// Whoever has a key of this ring.
-    Keys(RingFile),
+    Keys(Arc<RingFile>),
 }
 
 impl Access {
     /// Open without keys, which is refused where other machines could ask.
     pub(super) fn of(host: IpAddr, api_keys: Option<&Path>) -> Result<Self> {
         match api_keys {
-            Some(path) => Ok(Self::Keys(RingFile::open(path)?)),
+            Some(path) => Ok(Self::Keys(Arc::new(RingFile::open(path)?))),
             None if host.is_loopback() => Ok(Self::Open),
             None => bail!(
                 "--host {host} lets other machines in, and that needs keys: give --api-keys FILE (`marquee keys new \
@@ -61,10 +61,10 @@ impl Access {
     }
 
     /// Lets through what may pass.
-    pub(super) fn guard(self, routes: Router) -> Router {
+    pub(super) fn guard(&self, routes: Router) -> Router {
         match self {
             Self::Open => routes.layer(middleware::from_fn(only_local_names)),
-            Self::Keys(ring) => routes.layer(middleware::from_fn_with_state(Arc::new(ring), only_with_key)),
+            Self::Keys(ring) => routes.layer(middleware::from_fn_with_state(Arc::clone(ring), only_with_key)),
         }
     }
 }
@@ -121,7 +121,7 @@ async fn only_with_key(
 
 /// The local service's own pages, which the API on AWS does not have.
 fn is_page(path: &str) -> bool {
-    path == "/" || path == "/docs" || path.starts_with("/docs/")
+    ["/", "/docs"].contains(&path) || ["/docs/", "/playground/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// The header's one value; several are none, and neither is what is not text.

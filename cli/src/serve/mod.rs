@@ -2,6 +2,7 @@
 
 mod access;
 mod listen;
+mod playground;
 mod signals;
 
 use std::net::SocketAddr;
@@ -22,21 +23,19 @@ use crate::commands::ServeOptions;
 use crate::state::{self, State};
 use crate::{accelerators, cache, docs};
 use access::Access;
+use playground::Stage;
 use signals::Signals;
 
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let access = Access::of(options.host, options.api_keys.as_deref())?;
-    let recommending = Recommending::open(&model(options)?)?;
-    let credentials = options.accelerator_credentials.as_deref();
-    let accelerators = accelerators::clients(&options.accelerator, credentials, recommending.artifact())?;
-    let accelerators = accelerators.into_iter().map(|accelerator| accelerator as _);
-    let recommending = Arc::new(recommending.with_accelerators(accelerators));
-    let app = App { recommending, state: State::open(&state::choice(options))? };
+    let app = App::open(options, &access)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
-        app.recommending.warm_up(None).await;
-        serve(&app, access, options).await
+        if app.asks_accelerators() {
+            app.recommending.warm_up(None).await;
+        }
+        serve(&app, &access, options).await
     })
 }
 
@@ -53,30 +52,66 @@ fn model(options: &ServeOptions) -> Result<PathBuf> {
 struct App {
     recommending: Arc<Recommending>,
     state: State,
+    playground: bool,
+    stage: Option<Arc<Stage>>,
 }
 
-/// All routes on one port. Adding a function means adding its line.
-fn router(App { recommending, state }: &App, access: Access) -> Router {
-    let memory = Arc::new(Memory::new(state.profiles.clone()));
+impl App {
+    fn open(options: &ServeOptions, access: &Access) -> Result<Self> {
+        let folder = model(options)?;
+        let recommending = Recommending::open(&folder)?;
+        let credentials = options.accelerator_credentials.as_deref();
+        let accelerators = accelerators::clients(&options.accelerator, credentials, recommending.artifact())?;
+        let mut state = State::open(&state::choice(options))?;
+        let playground = playground::is_wanted(options, access);
+        if playground && matches!(access, Access::Open) {
+            let stage = Arc::new(Stage::set(&folder, recommending, accelerators, &mut state)?);
+            let recommending = Arc::clone(stage.accelerated());
+            return Ok(Self { recommending, state, playground, stage: Some(stage) });
+        }
+        let recommending = Arc::new(recommending.with_accelerators(accelerators));
+        Ok(Self { recommending, state, playground, stage: None })
+    }
+
+    /// Whether there are accelerators, and they are plugged in.
+    fn asks_accelerators(&self) -> bool {
+        self.stage.as_ref().is_none_or(|stage| stage.is_plugged_in())
+    }
+}
+
+/// All routes on one port.
+fn router(app: &App, access: &Access) -> Router {
+    let memory = Arc::new(Memory::new(app.state.profiles.clone()));
+    let routes = |recommending: &Arc<Recommending>| routes(app, recommending, &memory, access);
+    match &app.stage {
+        Some(stage) => stage.router(routes),
+        None => routes(&app.recommending),
+    }
+}
+
+/// All routes over this model. Adding a function means adding its line.
+fn routes(app: &App, recommending: &Arc<Recommending>, memory: &Arc<Memory>, access: &Access) -> Router {
+    let App { state, playground, stage, .. } = app;
     let standing = health::Standing {
         recommending: Arc::clone(recommending),
         profiles: state.profiles.clone(),
         noted: None,
     };
-    let routes = Router::new()
-        .route("/", get(index))
-        .merge(recommend::router(Arc::clone(recommending), Arc::clone(&memory)))
-        .merge(rank::router(Arc::clone(recommending), memory))
+    let start = if *playground { playground::page() } else { Router::new().route("/", get(index)) };
+    let routes = start
+        .merge(recommend::router(Arc::clone(recommending), Arc::clone(memory)))
+        .merge(rank::router(Arc::clone(recommending), Arc::clone(memory)))
         .merge(events::router(state.events.clone()))
         .merge(users::router(state.people.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(standing, access.documented()))
-        .merge(docs::router());
+        .merge(docs::router())
+        .merge(stage.as_ref().map(Stage::routes).unwrap_or_default());
     telemetry::logged(http::identified(access.guard(http::with_fallbacks(routes))))
 }
 
-/// What somebody sees who opens the address in a browser.
+/// What `/` says to whoever asks for no page.
 async fn index() -> &'static str {
     "Marquee is running.\n\n\
      POST /v1/recommendations   what should this person have next?\n\
@@ -94,11 +129,11 @@ async fn index() -> &'static str {
      GET  /openapi.json         the same for programs\n"
 }
 
-async fn serve(app: &App, access: Access, options: &ServeOptions) -> Result<()> {
+async fn serve(app: &App, access: &Access, options: &ServeOptions) -> Result<()> {
     // Before anybody can know that there is something to signal.
     let signals = Signals::register().context("signals can't be listened for")?;
     let listener = listen::bind(options.host, options.port).await?;
-    announce(app, &access, listener.local_addr()?);
+    announce(app, access, listener.local_addr()?);
     let (stop, stopped) = oneshot::channel();
     let work = work(listener, router(app, access), app.state.clone(), stopped);
     until_stopped(work, stop, signals, Duration::from_secs(options.drain_seconds)).await
@@ -154,7 +189,7 @@ fn announce(app: &App, access: &Access, address: SocketAddr) {
     let key = access.sample_header();
     println!("{} {}: {} items{simulated}", artifact.config.name, artifact.config.version, catalogue.len());
     println!("{}", app.state);
-    for link in app.recommending.links() {
+    for link in app.recommending.links().iter().filter(|_| app.asks_accelerators()) {
         let state = if link.is_closed() {
             "asked first"
         } else {
@@ -163,6 +198,14 @@ fn announce(app: &App, access: &Access, address: SocketAddr) {
         println!("accelerator {}: {state}", link.name());
     }
     println!("listening on http://{address}, {access}; Ctrl-C stops it");
+    if app.playground {
+        let cable = match &app.stage {
+            Some(_) if app.asks_accelerators() => ": pull the accelerator's cable there",
+            Some(_) => ": an accelerator of this model stands by in this process, to be plugged in there",
+            None => "",
+        };
+        println!("playground at http://{address}/{cable}");
+    }
     println!(
         "\n  curl -s http://{address}/v1/recommendations{key} -H 'content-type: application/json' \\\n    -d '{history}'\n"
     );

@@ -34,10 +34,11 @@ use ladder::{Event, Ladder, OwnAnswer, Start, Verdict};
 pub use memory::{Memory, Remembered};
 use rules::Rules;
 
-/// A model that answers, and the accelerators that answer better while they can be reached.
-#[derive(Debug)]
+/// A model that answers, and the accelerators that answer better while they can be reached. A clone answers from the same
+/// artifact, and has the same links.
+#[derive(Clone, Debug)]
 pub struct Recommending {
-    artifact: Artifact,
+    artifact: Arc<Artifact>,
     model: ModelReceipt,
     links: Vec<Arc<Link>>,
 }
@@ -80,7 +81,7 @@ impl Recommending {
             version: Some(artifact.config.version.clone()),
             digest: Some(artifact.manifest.digest.clone()),
         };
-        Self { artifact, model, links: Vec::new() }
+        Self { artifact: Arc::new(artifact), model, links: Vec::new() }
     }
 
     /// The same with accelerators to ask first, the first that can be reached.
