@@ -77,10 +77,6 @@ impl LinkNotes for Table {
             Self::Silent => std::future::pending().await,
         }
     }
-
-    async fn note(&self, _: &LinkNote) -> Result<(), StoreError> {
-        Ok(())
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared::accelerator::Link;
 use shared::api::history::Time;
 use shared::recommend::Recommending;
-use shared::store::{LinkNote, LinkNotes, StoreError};
+use shared::store::{LinkNote, NotingLinks, StoreError};
 use shared::telemetry::{self, Dependency};
 use tokio::time::Instant;
 
@@ -46,7 +46,7 @@ pub struct State {
     /// The model, whose catalogue says which model is asked for, and the links.
     pub recommending: Recommending,
     /// Where the links' state is noted.
-    pub notes: Arc<dyn LinkNotes>,
+    pub notes: Arc<dyn NotingLinks>,
 }
 
 /// Looks at every link at once; what the event says makes no difference.

@@ -102,10 +102,6 @@ mod tests {
             sleep(self.0).await;
             self.1.clone()
         }
-
-        async fn note(&self, _: &LinkNote) -> Result<(), StoreError> {
-            Ok(())
-        }
     }
 
     /// How long a start takes, after which every breaker is open.

@@ -31,12 +31,16 @@ impl LinkNote {
     }
 }
 
-/// Notes of the links of one region: each region has its own ways to the same accelerator.
+/// Reading the notes of the links of this region: each region has its own ways to the same accelerator.
 #[async_trait]
 pub trait LinkNotes: Send + Sync + std::fmt::Debug {
     /// What was noted last of each of these accelerators; those of which nothing is are left out. May be a moment old.
     async fn links(&self, accelerators: &[&str]) -> Result<Vec<LinkNote>, StoreError>;
+}
 
+/// Noting the links of this region.
+#[async_trait]
+pub trait NotingLinks: Send + Sync + std::fmt::Debug {
     /// Keeps a note in place of the one before.
     async fn note(&self, note: &LinkNote) -> Result<(), StoreError>;
 }

@@ -30,7 +30,7 @@ use crate::api::{EventId, EventType, ItemId, UserId};
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
-pub use links::{LinkNote, LinkNotes};
+pub use links::{LinkNote, LinkNotes, NotingLinks};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
 

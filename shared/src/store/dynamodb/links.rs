@@ -6,7 +6,7 @@ use super::DynamoDb;
 use super::failure::failed;
 use super::item;
 use crate::store::table::{LinkItem, link_partition};
-use crate::store::{LinkNote, LinkNotes, StoreError};
+use crate::store::{LinkNote, LinkNotes, NotingLinks, StoreError};
 
 #[async_trait]
 impl LinkNotes for DynamoDb {
@@ -23,7 +23,10 @@ impl LinkNotes for DynamoDb {
         let items = self.items(keys).await?.into_iter();
         items.map(|item| Ok(item::from_item::<LinkItem>("link", item)?.into_note())).collect()
     }
+}
 
+#[async_trait]
+impl NotingLinks for DynamoDb {
     async fn note(&self, note: &LinkNote) -> Result<(), StoreError> {
         let item = item::to_item(&LinkItem::new(&self.settings.region, note))?;
         let put = self.connection.client().await.put_item();
