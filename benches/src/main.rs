@@ -1,7 +1,8 @@
 //! What is measured, and the peers it is measured beside: the numbers that the design wants reached, each taken side by
 //! side with what it is compared to, in one run.
 //!
-//! `cargo run --release -p benches` measures everything, prints a table and writes it to `benches/results/latest.md`.
+//! `cargo run --release -p benches` measures everything, prints a table and writes it, with plots of
+//! how times grow, to `benches/results/latest.md`.
 //! `--quick` takes few samples and `--only NAME` one bench; what they find is printed only, for the written table is
 //! always of one whole run. `--torch PYTHON` names a Python with torch, which is then measured beside the sequence model.
 //! Peers in Python get an environment in the target directory, made on first use of what `peers/requirements.txt` pins.

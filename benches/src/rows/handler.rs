@@ -31,6 +31,7 @@ use super::Bench;
 use crate::Options;
 use crate::fixture;
 use crate::measure::{Contender, Samples, TakesTurns, cpu_seconds, interleave, thread_cpu_time};
+use crate::plot::{Plot, Series};
 use crate::report::{Aim, Findings, Row, Unit};
 
 pub(crate) const BENCH: Bench =
@@ -89,7 +90,31 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
         "Handler: {}; CPU time of one thread, {BATCH} requests a sample; differences are between neighbouring batches.",
         fixture::description()
     )];
-    Ok(Findings { rows, notes, ..Findings::default() })
+    let plots = if quick { Vec::new() } else { vec![growth(&recommending)?] };
+    Ok(Findings { rows, notes, plots })
+}
+
+/// How the kernel's time grows with the history.
+fn growth(recommending: &Recommending) -> Result<Plot> {
+    const ROUNDS: usize = 25;
+    let items = recommending.artifact().catalogue.len();
+    let (mut folding, mut answering) = (Vec::new(), Vec::new());
+    for length in [1, 5, 20, 50, 100, 200, 500] {
+        let rows = (0..length).map(|place| (place * (items / length)) as ItemRow);
+        let history = rows.map(|row| Attraction { row, weight: 1.0 }).collect();
+        let kernel = Kernel { recommending, history, excluded: RowSet::none(items) };
+        let mut fold = Contender::new(|| cpu_seconds(BATCH, || kernel.fold_in()));
+        let mut whole = Contender::new(|| cpu_seconds(BATCH, || kernel.top_k()));
+        interleave(2, ROUNDS, &mut [&mut fold, &mut whole])?;
+        folding.push((length as f64, Samples::of(fold.samples).median()));
+        answering.push((length as f64, Samples::of(whole.samples).median()));
+    }
+    let series = vec![
+        Series { of: "fold-in", points: folding },
+        Series { of: "fold-in + scan + select", points: answering },
+    ];
+    let title = format!("Answering from {items} items, k = {}", fixture::K);
+    Ok(Plot { name: "handler-history", title, x: "items of the history", series })
 }
 
 type Turn<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
