@@ -11,8 +11,9 @@ from templates import BARE, FULL, ROOT, broken_rules, of_type, resolved, service
 
 # What whoever has no key may ask.
 PUBLIC = {"GET /v1/health", "GET /v1/ready", "GET /openapi.json"}
-TEMPLATES = ["template.yaml", *(f"deploy/{name}.yaml" for name in ("state", "network", "monitoring"))]
+TEMPLATES = ["template.yaml", *(f"deploy/{name}.yaml" for name in ("state", "network", "monitoring", "ecs"))]
 STAGES = ["dev", "staging", "prod"]
+OFFICE = {"OfficeCidr": "192.168.0.0/24", "OfficeAddress": "203.0.113.7"}
 MONITORED = {
     "Service": "marquee-test",
     "Topic": "arn:aws:sns:eu-central-1:123456789012:alarms",
@@ -73,7 +74,7 @@ class EveryRoute(unittest.TestCase):
         settings = service("full")["ApiApiGatewayDefaultStage"]["Properties"]["AccessLogSettings"]
         logged = set(re.findall(r"\$context\.([\w.]+)", settings["Format"]))
         self.assertIn("routeKey", logged)
-        self.assertFalse(logged & {"path", "resourcePath", "customDomain.basePathMatched", "identity.sourceIp", "identity.userAgent"})
+        self.assertFalse(logged & {"path", "resourcePath", "identity.sourceIp", "identity.userAgent"})
         json.loads(settings["Format"])
 
     def test_may_be_called_from_the_pages_that_are_named_and_no_others(self):
@@ -166,13 +167,15 @@ class ARelease(unittest.TestCase):
                 self.assertTrue(group["AutoRollbackConfiguration"]["Enabled"])
                 watched = {alarm["Name"].strip("${}") for alarm in group["AlarmConfiguration"]["Alarms"]}
                 self.assertTrue(watched <= set(of_type(resources, "AWS::CloudWatch::Alarm")) and watched, name)
+                self.assertEqual(group["DeploymentConfigName"], "CodeDeployDefault.LambdaCanary10Percent5Minutes")
                 self.assertEqual(group["TriggerConfigurations"][0]["TriggerTargetArn"], "${Alarms}")
 
     def test_asks_every_function_and_the_hook_may_be_asked_by_codedeploy(self):
         resources = service("bare")
         hook = resources["VerifyRelease"]["Properties"]
         asked = dict(one.split("=") for one in hook["Environment"]["Variables"]["MARQUEE_RELEASE_VERSIONS"].split(","))
-        versions = {f"${{{name}}}" for name in of_type(resources, "AWS::Lambda::Version") if not name.startswith("VerifyRelease")}
+        published = of_type(resources, "AWS::Lambda::Version")
+        versions = {f"${{{name}}}" for name in published if not name.startswith("VerifyRelease")}
         self.assertEqual(set(asked.values()), versions)
         for folder, version in asked.items():
             function = version.strip("${}").split("Version")[0]
@@ -208,7 +211,13 @@ class TheStacks(unittest.TestCase):
             self.assertEqual(sorted(needs), [], f"{name}: a circle")
 
     def test_keep_what_people_entrusted_to_them(self):
-        kept = {"AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::SQS::Queue", "AWS::Backup::BackupVault"}
+        kept = {
+            "AWS::Backup::BackupVault",
+            "AWS::DynamoDB::GlobalTable",
+            "AWS::DynamoDB::Table",
+            "AWS::SecretsManager::Secret",
+            "AWS::SQS::Queue",
+        }
         found = 0
         for name in TEMPLATES:
             for logical, resource in source(name)["Resources"].items():
@@ -228,18 +237,17 @@ class TheStacks(unittest.TestCase):
         self.assertEqual(with_backups["Selection"]["Properties"]["BackupSelection"]["Resources"], ["${Table.Arn}"])
 
     def test_span_three_zones_and_open_nothing_inwards(self):
-        network = resolved(source("deploy/network.yaml"), BARE | {"OfficeCidr": "192.168.0.0/24", "OfficeAddress": "203.0.113.7"})
-        zones = {json.dumps(subnet["Properties"]["AvailabilityZone"]) for subnet in of_type(network, "AWS::EC2::Subnet").values()}
-        self.assertEqual(len(zones), 3)
+        network = resolved(source("deploy/network.yaml"), BARE | OFFICE)
+        subnets = of_type(network, "AWS::EC2::Subnet").values()
+        self.assertEqual(len({json.dumps(subnet["Properties"]["AvailabilityZone"]) for subnet in subnets}), 3)
         self.assertNotIn("SecurityGroupIngress", network["FunctionGroup"]["Properties"])
         self.assertEqual(len(network["Vpn"]["Properties"]["VpnTunnelOptionsSpecifications"]), 2)
         self.assertEqual(network["Propagation"]["Properties"]["RouteTableIds"], ["${Routes}"])
-        self.assertFalse([r for r in network.values() if r["Type"] in ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway")])
+        for kind in ("AWS::EC2::InternetGateway", "AWS::EC2::NatGateway"):
+            self.assertFalse(of_type(network, kind))
 
     def test_go_into_an_existing_vpc_and_make_none(self):
-        parameters = {
-            "OfficeCidr": "192.168.0.0/24",
-            "OfficeAddress": "203.0.113.7",
+        parameters = OFFICE | {
             "ExistingVpc": "vpc-0123456789abcdef0",
             "ExistingSubnets": "subnet-a1,subnet-b2",
             "ExistingRouteTables": "rtb-a1",
@@ -252,15 +260,16 @@ class TheStacks(unittest.TestCase):
 
 class Parameters(unittest.TestCase):
     def test_that_do_not_fit_together_are_refused_in_words(self):
-        service_template, network = source("template.yaml"), source("deploy/network.yaml")
-        self.assertEqual(broken_rules(service_template, BARE), [])
-        self.assertEqual(broken_rules(service_template, FULL), [])
+        main, network = source("template.yaml"), source("deploy/network.yaml")
+        self.assertEqual(broken_rules(main, BARE), [])
+        self.assertEqual(broken_rules(main, FULL), [])
+        secret_alone = {"AcceleratorSecret": FULL["AcceleratorSecret"]}
         for template, parameters, words in [
-            (service_template, BARE | {"AcceleratorUrl": "https://gpu"}, ["needs PrivateSubnets", "needs FunctionSecurityGroup"]),
-            (service_template, FULL | {"AcceleratorUrl": "", "PrivateSubnets": "", "FunctionSecurityGroup": ""}, ["AcceleratorSecret without AcceleratorUrl"]),
-            (service_template, BARE | {"PrivateSubnets": "subnet-1,subnet-2"}, ["PrivateSubnets without AcceleratorUrl"]),
-            (service_template, BARE | {"FunctionSecurityGroup": "sg-1"}, ["FunctionSecurityGroup without AcceleratorUrl"]),
-            (service_template, BARE | {"MonthlyBudget": "5"}, ["MonthlyBudget needs AlertEmail"]),
+            (main, BARE | {"AcceleratorUrl": "https://gpu"}, ["needs PrivateSubnets", "needs FunctionSecurityGroup"]),
+            (main, BARE | secret_alone, ["AcceleratorSecret without AcceleratorUrl"]),
+            (main, BARE | {"PrivateSubnets": "subnet-1,subnet-2"}, ["PrivateSubnets without AcceleratorUrl"]),
+            (main, BARE | {"FunctionSecurityGroup": "sg-1"}, ["FunctionSecurityGroup without AcceleratorUrl"]),
+            (main, BARE | {"MonthlyBudget": "5"}, ["MonthlyBudget needs AlertEmail"]),
             (network, {"ExistingVpc": "vpc-1"}, ["needs ExistingSubnets", "needs ExistingRouteTables"]),
             (network, {"ExistingSubnets": "subnet-1,subnet-2"}, ["ExistingSubnets without ExistingVpc"]),
             (network, {"ExistingRouteTables": "rtb-1"}, ["ExistingRouteTables without ExistingVpc"]),

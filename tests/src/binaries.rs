@@ -14,7 +14,7 @@ use crate::lock;
 use crate::paths::{Build, root, scratch};
 
 /// The binaries that the tests run.
-const BINARIES: [&str; 11] = [
+const BINARIES: [&str; 12] = [
     "recommend",
     "rank",
     "similar",
@@ -24,6 +24,7 @@ const BINARIES: [&str; 11] = [
     "update-profiles",
     "authorize",
     "health",
+    "verify-release",
     "marquee",
     "marquee-accelerator",
 ];
