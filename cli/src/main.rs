@@ -7,12 +7,14 @@ mod commands;
 mod data;
 mod docs;
 mod evaluate;
+mod health;
 mod import;
 mod interactions;
 mod keys;
 mod output;
 mod parity;
 mod recommend;
+mod release;
 mod serve;
 mod state;
 mod train;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Verify(options) => artifacts::verify(&options),
         Command::Import(options) => import::run(&options),
         Command::Optimize(options) => artifacts::optimize(&options),
+        Command::Release(options) => release::run(&options),
+        Command::Health(options) => health::run(&options),
         Command::Keys(command) => keys::run(&command),
         Command::Data(DataCommand::Fetch(options)) => data::fetch(&options),
         Command::Data(DataCommand::Load(options)) => data::load(&options),

@@ -16,6 +16,9 @@ use serde::de::DeserializeOwned;
 use crate::api::http::RequestId;
 use crate::telemetry::{self, Audience};
 
+/// What a handler fails with.
+pub use lambda_runtime::Error as HandlerError;
+
 /// Builds an HTTP function's router and serves it, with a line of the log for each request, until Lambda ends the
 /// environment. What `router` can't build is a broken deployment: one log line says why, and the process ends, so that
 /// the release before stays in service.

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod lambda;
 pub mod model;
 pub mod recommend;
+pub mod release;
 pub mod secrets;
 pub mod store;
 pub mod telemetry;

@@ -14,7 +14,7 @@ use crate::lock;
 use crate::paths::{Build, root, scratch};
 
 /// The binaries that the tests run.
-const BINARIES: [&str; 12] = [
+const BINARIES: [&str; 13] = [
     "recommend",
     "rank",
     "similar",
@@ -25,6 +25,7 @@ const BINARIES: [&str; 12] = [
     "probe-accelerator",
     "authorize",
     "health",
+    "verify-release",
     "marquee",
     "marquee-accelerator",
 ];

@@ -1,7 +1,7 @@
 //! What the end-to-end tests stand on: real binaries, built once, run as the processes that users run, and spoken to
 //! as users speak to them.
 //!
-//! - [`binaries`] builds `recommend`, `health` and `marquee` in the profile of the test run.
+//! - [`binaries`] builds the functions, `marquee` and the accelerator in the profile of the test run.
 //! - [`venv`] makes the Python environment that carries the Lambda runtime emulator and moto, on first use.
 //! - [`Emulator`] runs a function as Lambda does; [`Service`] runs `marquee serve`; [`Accelerator`]
 //!   runs `marquee-accelerator`, and [`marquee`] any other command.

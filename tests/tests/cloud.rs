@@ -1,6 +1,8 @@
-//! The functions with everything that they use on AWS, played by moto: the table, and the secret of its tombstones.
+//! The functions with everything that they use on AWS, played by moto: the table, the secret of its tombstones, and one
+//! with no keys in it.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -14,8 +16,9 @@ use crate::store::store_at;
 
 const TABLE: &str = "people";
 const SECRET: &str = "erasure";
+const KEYS: &str = "keys";
 
-/// A table and a secret of its own.
+/// A table and secrets of its own.
 pub(crate) struct Cloud {
     moto: Moto,
 }
@@ -25,6 +28,7 @@ impl Cloud {
         let moto = Moto::start()?;
         let key = "0123456789abcdef".repeat(4);
         moto.secrets_manager("CreateSecret", &json!({"Name": SECRET, "SecretString": key}))?;
+        moto.secrets_manager("CreateSecret", &json!({"Name": KEYS, "SecretString": r#"{"keys":[]}"#}))?;
         let settings = TableSettings {
             table: TABLE.into(),
             region: "eu-central-1".into(),
@@ -47,10 +51,21 @@ impl Cloud {
         name: &str,
         more: [(&'static str, String); N],
     ) -> Result<Emulator> {
+        self.function_of(name, model_dir(), more)
+    }
+
+    /// The same with the model in this folder.
+    pub(crate) fn function_of<const N: usize>(
+        &self,
+        name: &str,
+        model: &Path,
+        more: [(&'static str, String); N],
+    ) -> Result<Emulator> {
         let mut variables = self.moto.variables();
-        variables.push(("MARQUEE_MODEL_DIR", model_dir().to_str().context("a path in UTF-8")?.into()));
+        variables.push(("MARQUEE_MODEL_DIR", model.to_str().context("a path in UTF-8")?.into()));
         variables.push(("MARQUEE_TABLE", TABLE.into()));
         variables.push(("MARQUEE_ERASURE_SECRET", SECRET.into()));
+        variables.push(("MARQUEE_KEYS_SECRET", KEYS.into()));
         variables.extend(more);
         Emulator::start(binaries().path(name), variables)
     }

@@ -61,7 +61,7 @@ pub(crate) fn case(name: &str) -> &'static Case {
 }
 
 /// Functions that no gateway invokes with a request; their events are other tests'.
-const NOT_HTTP: [&str; 3] = ["authorize", "probe-accelerator", "update-profiles"];
+const NOT_HTTP: [&str; 4] = ["authorize", "probe-accelerator", "update-profiles", "verify-release"];
 
 /// Every file of `events/` that is a request.
 pub(crate) const CASES: &[Case] = &[

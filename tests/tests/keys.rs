@@ -40,9 +40,13 @@ impl Ring {
         marquee(["keys", "revoke", id(key), "--ring", self.path()])
     }
 
+    /// What the file holds.
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(&self.path).expect("the ring is there")
+    }
+
     fn document(&self) -> Value {
-        serde_json::from_str(&fs::read_to_string(&self.path).expect("the ring is there"))
-            .expect("the ring is JSON")
+        serde_json::from_str(&self.text()).expect("the ring is JSON")
     }
 
     pub(crate) fn serve(&self) -> Result<Service> {

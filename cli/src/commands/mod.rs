@@ -4,8 +4,10 @@ mod als;
 mod artifacts;
 mod data;
 mod evaluate;
+mod health;
 mod numbers;
 mod recommend;
+mod release;
 mod sasrec;
 mod serve;
 mod train;
@@ -19,8 +21,10 @@ use shared::telemetry::Audience;
 pub(crate) use artifacts::{ImportOptions, InspectOptions, OptimizeOptions, VerifyOptions};
 pub(crate) use data::{DataCommand, FetchOptions, LoadOptions};
 pub(crate) use evaluate::{EvaluateOptions, ProtocolKind};
+pub(crate) use health::HealthOptions;
 pub(crate) use recommend::RecommendOptions;
-pub(crate) use serve::{LogKind, ServeOptions};
+pub(crate) use release::ReleaseOptions;
+pub(crate) use serve::{KeysFrom, LogKind, ServeOptions};
 pub(crate) use train::{DataOptions, TrainOptions};
 pub(crate) use trainer::{ModelKind, TrainerOptions};
 
@@ -52,6 +56,10 @@ pub(crate) enum Command {
     Import(ImportOptions),
     /// Add the derived tensors that make an artifact answer faster
     Optimize(OptimizeOptions),
+    /// Make a release of an artifact: the layer that the functions find it in, and what `sam deploy` needs
+    Release(ReleaseOptions),
+    /// Ask a service on this machine whether it is alive: a container's health check
+    Health(HealthOptions),
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use shared::accelerator::Endpoint;
@@ -30,13 +31,13 @@ pub(crate) struct ServeOptions {
     /// Address to listen on; one that other machines reach needs --api-keys
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
-    /// Port; 0 takes a free one [default: 3000, or a free one when that is taken]
+    /// Port; 0 takes a free one [default: that of the variable PORT, else 3000, or a free one when that is taken]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Ring of API keys (`marquee keys new` makes one): every route but the public ones needs a key of it. Read again
-    /// when it changes
+    /// Ring of API keys (`marquee keys new` makes one), a file or secret:NAME for one in AWS Secrets Manager: every route but
+    /// the public ones needs a key of it. Read again when it changes
     #[arg(long, value_name = "FILE")]
-    pub(crate) api_keys: Option<PathBuf>,
+    pub(crate) api_keys: Option<KeysFrom>,
     /// Show the playground at /: a page to try the service on, and to pull the accelerator's cable. On by default where the
     /// service is open to this machine alone; with keys it is the page without the switches
     #[arg(long, overrides_with = "no_playground")]
@@ -51,6 +52,27 @@ pub(crate) struct ServeOptions {
     /// What the log is made of: lines for people on standard error, or JSON lines with metrics on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) log: LogKind,
+}
+
+/// Where a ring of keys is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeysFrom {
+    /// In this file.
+    File(PathBuf),
+    /// In this secret of AWS Secrets Manager, by name or ARN.
+    Secret(String),
+}
+
+impl FromStr for KeysFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("secret:") {
+            Some("") => Err("expected secret:NAME, or a file".into()),
+            Some(name) => Ok(Self::Secret(name.to_owned())),
+            None => Ok(Self::File(text.into())),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

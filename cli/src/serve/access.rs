@@ -1,12 +1,8 @@
 //! Who is answered: this machine alone, or whoever has a key.
 
 use std::fmt;
-use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use axum::Router;
@@ -18,24 +14,28 @@ use shared::api::history::Time;
 use shared::api::http::{self, RequestId};
 use shared::api::routes::{self, ROUTES};
 use shared::api::{Problem, ProblemCode};
-use shared::keys::{KeyRing, Refusal};
-use shared::telemetry::{self, Dependency};
+use shared::keys::{Denied, Key, KeyRing, Refusal};
+use shared::telemetry;
 
-use crate::keys;
+use super::ring::Ring;
+use crate::commands::KeysFrom;
 
 /// Whom the service answers.
 pub(super) enum Access {
     /// Anybody on this machine.
     Open,
     /// Whoever has a key of this ring.
-    Keys(Arc<RingFile>),
+    Keys(Arc<Ring>),
 }
 
 impl Access {
     /// Open without keys, which is refused where other machines could ask.
-    pub(super) fn of(host: IpAddr, api_keys: Option<&Path>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When there are no keys to be had.
+    pub(super) async fn of(host: IpAddr, api_keys: Option<&KeysFrom>) -> Result<Self> {
         match api_keys {
-            Some(path) => Ok(Self::Keys(Arc::new(RingFile::open(path)?))),
+            Some(from) => Ok(Self::Keys(Arc::new(Ring::open(from).await?))),
             None if host.is_loopback() => Ok(Self::Open),
             None => bail!(
                 "--host {host} lets other machines in, and that needs keys: give --api-keys FILE (`marquee keys new \
@@ -73,7 +73,7 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("open to this machine alone"),
-            Self::Keys(ring) => write!(f, "open to the keys of {}", ring.path.display()),
+            Self::Keys(ring) => write!(f, "open to the keys of {ring}"),
         }
     }
 }
@@ -91,7 +91,7 @@ async fn only_local_names(id: RequestId, request: Request, next: Next) -> Respon
 /// What the authorizer does on AWS, by the same table and the same check. A route that is not in the table is closed, as
 /// it is there: a route that somebody forgot to list is never an open one.
 async fn only_with_key(
-    State(file): State<Arc<RingFile>>,
+    State(ring): State<Arc<Ring>>,
     id: RequestId,
     path: Option<MatchedPath>,
     request: Request,
@@ -102,8 +102,13 @@ async fn only_with_key(
     let Some(route) = routes::of(request.method().as_str(), path.as_str()) else {
         return not_in_the_table(path.as_str(), id);
     };
-    let admitted =
-        file.ring().admit(route, presented(request.headers()), Time::now()).map(Option::<&_>::cloned);
+    let presented = presented(request.headers());
+    let admit = |ring: &KeyRing| ring.admit(route, presented, Time::now()).map(Option::<&Key>::cloned);
+    let admitted = match admit(&*ring.read().await) {
+        // It may be newer than our copy.
+        Err(Refusal::Unauthorized(Denied::Unknown)) => admit(&*ring.read_newer().await),
+        decided => decided,
+    };
     let key_id = match &admitted {
         Ok(key) => key.as_ref().map(|key| key.id.as_str()),
         Err(Refusal::Forbidden { key, .. }) => Some(key.as_str()),
@@ -146,60 +151,4 @@ fn not_in_the_table(path: &str, id: RequestId) -> Response {
         response.headers_mut().insert(header::ALLOW, allow);
     }
     response
-}
-
-/// A ring in a file, read again when the file changes.
-pub(super) struct RingFile {
-    path: PathBuf,
-    read: Mutex<Ring>,
-}
-
-struct Ring {
-    ring: Arc<KeyRing>,
-    /// Of the file that was looked at last, whether it was of use or not.
-    stamp: Option<Stamp>,
-}
-
-/// What changes with a file: which one it is, how long, and of when.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    changed: Option<SystemTime>,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self { inode: file.ino(), bytes: file.len(), changed: file.modified().ok() })
-    }
-}
-
-impl RingFile {
-    fn open(path: &Path) -> Result<Self> {
-        // The stamp first: what changes in between is read again.
-        let stamp = Stamp::of(path);
-        let ring = Arc::new(keys::read(path)?);
-        Ok(Self { path: path.to_owned(), read: Mutex::new(Ring { ring, stamp }) })
-    }
-
-    /// The ring as the file has it now; the last good one where the file is gone or broken, which is said once.
-    fn ring(&self) -> Arc<KeyRing> {
-        let stamp = Stamp::of(&self.path);
-        let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.stamp != stamp {
-            last.stamp = stamp;
-            match keys::read(&self.path) {
-                Ok(ring) => {
-                    tracing::info!(keys = ring.keys().len(), "the ring of keys changed, and was read again");
-                    last.ring = Arc::new(ring);
-                }
-                Err(error) => {
-                    let words = format!("{error:#}; the keys read before stay in use");
-                    telemetry::failed(Dependency::Secrets, "read", &words);
-                }
-            }
-        }
-        Arc::clone(&last.ring)
-    }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod listen;
 mod playground;
+mod ring;
 mod signals;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::routing::get;
 use shared::api::http;
+use shared::config;
 use shared::recommend::{Memory, Recommending};
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -27,15 +29,16 @@ use playground::Stage;
 use signals::Signals;
 
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
-    let access = Access::of(options.host, options.api_keys.as_deref())?;
-    let app = App::open(options, &access)?;
+    let port = options.port.map_or_else(config::port, |port| Ok(Some(port)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let access = runtime.block_on(Access::of(options.host, options.api_keys.as_ref()))?;
+    let app = App::open(options, &access)?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
         if app.asks_accelerators() {
             app.recommending.warm_up(None).await;
         }
-        serve(&app, &access, options).await
+        serve(&app, &access, port, options).await
     })
 }
 
@@ -129,10 +132,10 @@ async fn index() -> &'static str {
      GET  /openapi.json         the same for programs\n"
 }
 
-async fn serve(app: &App, access: &Access, options: &ServeOptions) -> Result<()> {
+async fn serve(app: &App, access: &Access, port: Option<u16>, options: &ServeOptions) -> Result<()> {
     // Before anybody can know that there is something to signal.
     let signals = Signals::register().context("signals can't be listened for")?;
-    let listener = listen::bind(options.host, options.port).await?;
+    let listener = listen::bind(options.host, port).await?;
     announce(app, access, listener.local_addr()?);
     let (stop, stopped) = oneshot::channel();
     let work = work(listener, router(app, access), app.state.clone(), stopped);

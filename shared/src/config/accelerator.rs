@@ -2,8 +2,25 @@
 
 use std::time::Duration;
 
-use super::{ConfigError, read};
+use super::{ConfigError, Variable, read};
 use crate::accelerator::Endpoint;
+
+/// What is read here.
+pub(super) const VARIABLES: [Variable; 2] = [
+    Variable {
+        name: "MARQUEE_ACCELERATOR_URL",
+        meaning: "recommend: base URL of the accelerator that is asked first, with commas between several. Unset: none.",
+        example: "https://gpu.office.example",
+        is_default: false,
+    },
+    Variable {
+        name: "MARQUEE_ACCELERATOR_SECRET",
+        meaning: "recommend: name or ARN of the secret with what the accelerator lets in (docs/accelerator.md). Unset: the \
+                  system's authorities are believed, and no token is sent.",
+        example: "marquee/accelerator",
+        is_default: false,
+    },
+];
 
 /// For how long credentials that were read are used: a token that was rotated is in use everywhere after this, and at once
 /// where the old one is refused.

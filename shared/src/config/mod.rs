@@ -1,15 +1,54 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
 mod accelerator;
+mod release;
 mod secrets;
 mod store;
+mod variables;
 
 use std::env;
 use std::path::PathBuf;
 
 pub use accelerator::AcceleratorSettings;
+pub use release::{ReleaseSettings, Version};
 pub use secrets::{ErasureSettings, KeysSettings};
 pub use store::{TableSettings, is_table_name};
+pub use variables::{Variable, env_example, variables};
+
+/// What is read in this file.
+const VARIABLES: [Variable; 5] = [
+    Variable {
+        name: "MARQUEE_MODEL_DIR",
+        meaning: "Functions with a model: directory of the artifact.",
+        example: DEFAULT_MODEL_DIR,
+        is_default: true,
+    },
+    Variable {
+        name: "MARQUEE_SERVICE",
+        meaning: "Functions, serve --log json: name of this deployment in its metrics, 1 to 255 visible ASCII characters.",
+        example: DEFAULT_SERVICE,
+        is_default: true,
+    },
+    Variable {
+        name: "PORT",
+        meaning: "serve, health: port, 1 to 65535, where --port names none. Unset: 3000, or a free one when that is taken.",
+        example: "8080",
+        is_default: false,
+    },
+    Variable {
+        name: "RUST_LOG",
+        meaning: "Filter of the log, in the syntax of tracing-subscriber. Lines with metrics are always written.",
+        example: "info",
+        is_default: true,
+    },
+    Variable {
+        name: "SOURCE_DATE_EPOCH",
+        meaning: "train, import: whole seconds since 1970 that stand in for the clock, so that the same training gives the \
+                  same bytes. Unset: the clock.",
+        example: "1773342245",
+        is_default: false,
+    },
+];
 
 /// A variable that can't be read: one sentence naming it.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +67,7 @@ pub struct ModelSettings {
 
 /// Where a Lambda layer with `marquee/model` in it comes to lie.
 const DEFAULT_MODEL_DIR: &str = "/opt/marquee/model";
+const DEFAULT_SERVICE: &str = "marquee";
 
 impl ModelSettings {
     /// Reads `MARQUEE_MODEL_DIR`.
@@ -68,12 +108,28 @@ pub fn log_filter() -> Result<Option<String>, ConfigError> {
 /// When it is not a value that CloudWatch takes for a dimension: 1 to 255 visible ASCII characters, no `:` in front.
 pub fn service_name() -> Result<String, ConfigError> {
     const VARIABLE: &str = "MARQUEE_SERVICE";
-    let name = read(VARIABLE)?.unwrap_or_else(|| "marquee".to_owned());
+    let name = read(VARIABLE)?.unwrap_or_else(|| DEFAULT_SERVICE.to_owned());
     if name.len() <= 255 && name.bytes().all(|b| b.is_ascii_graphic()) && !name.starts_with(':') {
         return Ok(name);
     }
     let detail = format!("is {name:?}, not up to 255 visible ASCII characters without a `:` in front");
     Err(ConfigError { variable: VARIABLE, detail })
+}
+
+/// The port to listen on where the command line names none: `PORT`, as Cloud Run and others set it.
+///
+/// # Errors
+/// When it is no port that others can be told, 1 to 65535.
+pub fn port() -> Result<Option<u16>, ConfigError> {
+    const VARIABLE: &str = "PORT";
+    let Some(text) = read(VARIABLE)? else { return Ok(None) };
+    match text.parse() {
+        Ok(port @ 1..) => Ok(Some(port)),
+        _ => Err(ConfigError {
+            variable: VARIABLE,
+            detail: format!("is {text:?}, not a port from 1 to 65535"),
+        }),
+    }
 }
 
 fn read(variable: &'static str) -> Result<Option<String>, ConfigError> {

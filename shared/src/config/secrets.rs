@@ -2,7 +2,30 @@
 
 use std::time::Duration;
 
-use super::{ConfigError, read};
+use super::{ConfigError, Variable, read};
+
+/// What is read here.
+pub(super) const VARIABLES: [Variable; 3] = [
+    Variable {
+        name: "MARQUEE_KEYS_SECRET",
+        meaning: "authorize: name or ARN of the secret with the ring of API keys (docs/keys.md). Needed there.",
+        example: "marquee/keys",
+        is_default: false,
+    },
+    Variable {
+        name: "MARQUEE_KEYS_TTL_SECONDS",
+        meaning: "authorize, serve --api-keys secret:…: seconds for which keys that were read are used, 1 to 86400.",
+        example: "300",
+        is_default: true,
+    },
+    Variable {
+        name: "MARQUEE_ERASURE_SECRET",
+        meaning: "events, users, update-profiles, serve --store dynamodb:…: name or ARN of the secret whose text is the key of \
+                  tombstones. Needed wherever a table is.",
+        example: "marquee/erasure",
+        is_default: false,
+    },
+];
 
 /// Seconds for which the keys read last are used when nothing else is asked for: a key that was revoked opens nothing
 /// five minutes later, and an environment reads the secret twelve times an hour.
@@ -25,8 +48,15 @@ impl KeysSettings {
     /// # Errors
     /// When one of them can't be read.
     pub fn from_env() -> Result<Option<Self>, ConfigError> {
-        let Some(secret) = read("MARQUEE_KEYS_SECRET")? else { return Ok(None) };
-        Ok(Some(Self { secret, ttl: ttl(read("MARQUEE_KEYS_TTL_SECONDS")?)? }))
+        read("MARQUEE_KEYS_SECRET")?.map(|secret| Self::named(&secret)).transpose()
+    }
+
+    /// This secret, with everything else as the variables say.
+    ///
+    /// # Errors
+    /// When one of the variables can't be read.
+    pub fn named(secret: &str) -> Result<Self, ConfigError> {
+        Ok(Self { secret: secret.to_owned(), ttl: ttl(read("MARQUEE_KEYS_TTL_SECONDS")?)? })
     }
 
     /// The same where there must be keys.

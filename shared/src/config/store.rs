@@ -1,6 +1,41 @@
 //! The table that people's state is kept in.
 
-use super::{ConfigError, read};
+use super::{ConfigError, Variable, read};
+
+/// What is read here.
+pub(super) const VARIABLES: [Variable; 5] = [
+    Variable {
+        name: "MARQUEE_TABLE",
+        meaning: "recommend, rank, events, users, update-profiles: name of the DynamoDB table with people's state. Unset: \
+                  nobody is remembered.",
+        example: "marquee-dev",
+        is_default: false,
+    },
+    Variable {
+        name: "MARQUEE_REGION",
+        meaning: "Names the profiles that are written here, 1 to 32 characters of a-z 0-9 -. Unset: AWS_REGION, else local.",
+        example: "eu-central-1",
+        is_default: false,
+    },
+    Variable {
+        name: "AWS_REGION",
+        meaning: "The region, as Lambda sets it. The AWS SDK reads it too, with the other variables of its own.",
+        example: "eu-central-1",
+        is_default: false,
+    },
+    Variable {
+        name: "MARQUEE_REGIONS",
+        meaning: "The regions whose profiles are joined when reading, this one among them, with commas. Unset: this one.",
+        example: "eu-central-1,us-east-1",
+        is_default: false,
+    },
+    Variable {
+        name: "MARQUEE_EVENT_RETENTION_DAYS",
+        meaning: "events: days after which an event is dropped, 1 to 3650. Unset: never.",
+        example: "730",
+        is_default: false,
+    },
+];
 
 /// The region's name where none is set: a laptop.
 const LOCAL: &str = "local";

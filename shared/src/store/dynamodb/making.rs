@@ -23,7 +23,7 @@ impl DynamoDb {
     /// Makes the table: paid by use, its changes streamed with old and new images, expired items dropped. Whether it was
     /// made; `false` where there was one by this name already, of which only the expiry is seen to.
     ///
-    /// Backups are left to `template.yaml`, which makes the table that people's state is trusted to.
+    /// Backups are left to `deploy/state.yaml`, which makes the table that people's state is trusted to.
     ///
     /// # Errors
     /// When it can't be made.

@@ -1,0 +1,5 @@
+//! Prints `.env.example`.
+
+fn main() {
+    print!("{}", shared::config::env_example());
+}
