@@ -29,7 +29,7 @@ impl Recommending {
                 if down.await.iter().any(|name| name == link.name()) {
                     link.hear(false);
                 } else {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             select(Box::pin(link.warm_up(LIMIT)), Box::pin(heard))
