@@ -1,6 +1,5 @@
 //! `marquee serve`: every function's routes in one process.
 
-mod accelerators;
 mod access;
 mod listen;
 mod signals;
@@ -21,14 +20,16 @@ use tokio::sync::oneshot;
 
 use crate::commands::ServeOptions;
 use crate::state::{self, State};
-use crate::{cache, docs};
+use crate::{accelerators, cache, docs};
 use access::Access;
 use signals::Signals;
 
 pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let access = Access::of(options.host, options.api_keys.as_deref())?;
     let recommending = Recommending::open(&model(options)?)?;
-    let accelerators = accelerators::of(options, recommending.artifact())?;
+    let credentials = options.accelerator_credentials.clone();
+    let endpoints = options.accelerator.iter().cloned();
+    let accelerators = accelerators::of(endpoints, credentials, recommending.artifact())?;
     let recommending = Arc::new(recommending.with_accelerators(accelerators));
     let app = App { recommending, state: State::open(&state::choice(options))? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -14,7 +14,7 @@ use super::error::ArtifactError;
 use super::items::ItemMatrix;
 use super::serving::{self, Serving};
 use super::tensors::{Tensor, TensorFile};
-use super::{Attraction, Recommender, Scored, Taste};
+use super::{Attraction, Recommender, Scan, Scored, Taste};
 use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
 
@@ -96,6 +96,10 @@ impl Recommender for Als {
         system.solve(&mut query);
         let query = query.into_iter().map(|q| q as f32).collect();
         Some(Box::new(AlsTaste { model: self, history, system, query }))
+    }
+
+    fn top_k_each(&self, scans: &[Scan<'_>]) -> Vec<Vec<Scored>> {
+        self.items.top_k_each(scans)
     }
 
     fn explanation(&self) -> Explanation {

@@ -1,8 +1,8 @@
 //! The item vectors of a mapped model, whichever its kind: what a query is scored against.
 
-use super::Scored;
 use super::tensors::Tensor;
 use super::topk::{self, Items, Layout};
+use super::{Scan, Scored};
 use crate::catalogue::{Row, RowSet};
 
 /// Item vectors row by row, and in blocks where the derived tensors are there.
@@ -34,6 +34,11 @@ impl ItemMatrix {
     /// See [`topk::top_k`].
     pub(super) fn top_k(&self, query: &[f32], k: usize, excluded: &RowSet) -> Vec<Scored> {
         topk::top_k(self.items(), query, k, excluded)
+    }
+
+    /// See [`topk::top_k_each`].
+    pub(super) fn top_k_each(&self, scans: &[Scan<'_>]) -> Vec<Vec<Scored>> {
+        topk::top_k_each(self.items(), scans)
     }
 
     /// See [`topk::top_k_by_cosine`]; the query is an item's vector.

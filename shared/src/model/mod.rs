@@ -45,6 +45,17 @@ pub struct Attraction {
     pub weight: f32,
 }
 
+/// A question to the item vectors: the best `k` rows outside `excluded` for a query.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan<'a> {
+    /// [`Taste::query`].
+    pub query: &'a [f32],
+    /// How many rows.
+    pub k: usize,
+    /// Which rows not.
+    pub excluded: &'a RowSet,
+}
+
 /// What a history comes to: a query vector, and how to take its scores apart.
 pub trait Taste: Send {
     /// The vector whose inner product with an item's is that item's score, for whoever scores many tastes at once.
@@ -68,6 +79,9 @@ pub trait Taste: Send {
 pub trait Recommender: Send + Sync {
     /// Folds a history, oldest first, into a taste. `None` when the history is empty.
     fn taste<'a>(&'a self, history: &'a [Attraction]) -> Option<Box<dyn Taste + 'a>>;
+
+    /// What [`Taste::top_k`] says for each of several tastes at once: the same bits, sooner.
+    fn top_k_each(&self, scans: &[Scan<'_>]) -> Vec<Vec<Scored>>;
 
     /// What [`Taste::contributions`] are.
     fn explanation(&self) -> Explanation;

@@ -13,7 +13,7 @@ use std::collections::BinaryHeap;
 
 use multiversion::multiversion;
 
-use super::Scored;
+use super::{Scan, Scored};
 use crate::catalogue::{Row, RowSet};
 
 /// Rows in a block: four 512-bit registers of f32.
@@ -58,6 +58,35 @@ pub fn top_k(items: Items<'_>, query: &[f32], k: usize, excluded: &RowSet) -> Ve
         }
     }
     best.into_sorted()
+}
+
+/// How many blocks several queries go over before the next ones: 16 × 64 rows × 64 numbers are 256 KiB, which stay in a
+/// core's own cache meanwhile.
+const TILE: usize = 16;
+
+/// The same for each of several queries: the item vectors come from memory once for all of them.
+#[must_use]
+pub fn top_k_each(items: Items<'_>, scans: &[Scan<'_>]) -> Vec<Vec<Scored>> {
+    let mut best: Vec<Best> = scans.iter().map(|scan| Best::new(scan.k.min(items.rows))).collect();
+    if items.factors > 0 {
+        let mut tile = |blocks: &[f32], rows: usize, first: usize| {
+            for (scan, best) in scans.iter().zip(&mut best).filter(|(_, best)| best.room > 0) {
+                scan_blocks(blocks, scan.query, rows, first, scan.excluded, best);
+            }
+        };
+        match items.layout {
+            Layout::Blocked(blocks) => {
+                for (index, blocks) in blocks.chunks(TILE * items.factors * BLOCK).enumerate() {
+                    let first = index * TILE * BLOCK;
+                    tile(blocks, items.rows - first, first);
+                }
+            }
+            Layout::RowMajor(matrix) => {
+                in_blocks(matrix, items.factors, |index, rows, block| tile(block, rows, index * BLOCK));
+            }
+        }
+    }
+    best.into_iter().map(Best::into_sorted).collect()
 }
 
 /// The `k` rows outside `excluded` whose vectors point most nearly the way of `query`, best first, equals by row. The score
@@ -311,6 +340,16 @@ mod tests {
             for layout in [Layout::RowMajor(matrix), Layout::Blocked(&blocks)] {
                 let items = Items { layout, factors, rows };
                 prop_assert_eq!(&bits(&top_k(items, query, k, &excluded)), &expected);
+                let (all, zeros) = (RowSet::none(rows), vec![0.0; factors]);
+                let scans = [
+                    Scan { query: &zeros, k: 3, excluded: &all },
+                    Scan { query, k, excluded: &excluded },
+                    Scan { query, k: 0, excluded: &all },
+                ];
+                let each = top_k_each(items, &scans);
+                for (scan, list) in scans.iter().zip(&each) {
+                    prop_assert_eq!(bits(list), bits(&top_k(items, scan.query, scan.k, scan.excluded)));
+                }
                 let nearest = top_k_by_cosine(items, query, k, &excluded);
                 prop_assert!(nearest.iter().all(|s| (-1.0..=1.0).contains(&s.score) && !excluded.contains(s.row)));
                 prop_assert!(nearest.is_sorted_by(|a, b| a.score > b.score || (a.score == b.score && a.row < b.row)));

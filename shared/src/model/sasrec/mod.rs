@@ -18,7 +18,7 @@ use super::error::ArtifactError;
 use super::items::ItemMatrix;
 use super::serving::Serving;
 use super::tensors::TensorFile;
-use super::{Attraction, Recommender, Scored, Taste};
+use super::{Attraction, Recommender, Scan, Scored, Taste};
 use crate::api::recommendation::Explanation;
 use crate::catalogue::{Row, RowSet};
 
@@ -98,6 +98,10 @@ impl Recommender for Sasrec {
         let history: Vec<Row> = history.iter().map(|item| item.row).collect();
         let query = self.query(&history)?;
         Some(Box::new(SasrecTaste { model: self, history, query, without: OnceCell::new() }))
+    }
+
+    fn top_k_each(&self, scans: &[Scan<'_>]) -> Vec<Vec<Scored>> {
+        self.items.top_k_each(scans)
     }
 
     fn explanation(&self) -> Explanation {
