@@ -100,9 +100,8 @@ impl Input {
             }
             filled = fill(&mut self.from, &mut chunk).with_context(|| self.unreadable())?;
         }
-        let line = unpacker.writer().line();
         let reading = unpacker.finish().map_err(|error| {
-            anyhow!("{}, {}: it ends too soon, after line {}: {error}", self.name, packing.name(), line - 1)
+            anyhow!("{}, {}: its end is missing or damaged: {error}", self.name, packing.name())
         })?;
         reading.finish().map_err(|fault| anyhow!("{}: {}", self.name, fault.0))
     }

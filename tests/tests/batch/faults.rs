@@ -106,7 +106,7 @@ fn a_file_that_is_no_input_is_named_with_what_is_wrong_and_nothing_is_left_behin
         ("header.csv", b"user_id\n", "is empty"),
         ("columns.csv", b"user_id,age\n1,2\n", "\"age\""),
         ("plain.gz", b"{}\n", "is not packed"),
-        ("cut.gz", &packed[..packed.len() / 2], "it ends too soon, after line"),
+        ("cut.gz", &packed[..packed.len() / 2], "its end is missing or damaged"),
     ] {
         let (input, output) = (home.write(name, bytes)?, home.path("out.jsonl"));
         let finished = batch(&input, &output, &["--restart"])?;
