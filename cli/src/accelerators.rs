@@ -1,4 +1,4 @@
-//! The accelerators that the service asks first, and that an artifact is compared with.
+//! The accelerators that are asked first, and that an artifact is compared with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 mod accelerators;
 mod artifacts;
+mod batch;
 mod cache;
 mod commands;
 mod data;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Train(options) => train::run(&options),
         Command::Evaluate(options) => evaluate::run(&options),
         Command::Recommend(options) => recommend::run(&options),
+        Command::Batch(options) => batch::run(&options),
         Command::Inspect(options) => artifacts::inspect(&options),
         Command::Verify(options) => artifacts::verify(&options),
         Command::Import(options) => import::run(&options),

@@ -1,7 +1,7 @@
 //! The common crate of Marquee.
 //!
 //! Dependencies between its modules point one way: [`api`] and [`catalogue`] know nothing else here, [`model`]
-//! stands on the catalogue, [`recommend`] on all of them; [`keys`] need the api alone. Functions, trainers and the
+//! stands on the catalogue, [`recommend`] on all of them, and `batch` (a feature) on that; [`keys`] need the api alone. Functions, trainers and the
 //! command line build on this crate and never the other way round.
 //!
 //! ```
@@ -19,6 +19,8 @@ pub mod accelerator;
 pub mod api;
 #[cfg(feature = "dynamodb")]
 pub mod aws;
+#[cfg(feature = "batch")]
+pub mod batch;
 pub mod catalogue;
 pub mod config;
 pub mod keys;

@@ -7,6 +7,7 @@ mod accelerator;
 mod answers;
 mod artifact;
 mod authorize;
+mod batch;
 mod browse;
 mod cloud;
 mod cold_start;

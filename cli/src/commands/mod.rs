@@ -2,6 +2,7 @@
 
 mod als;
 mod artifacts;
+mod batch;
 mod data;
 mod evaluate;
 mod health;
@@ -19,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use shared::telemetry::Audience;
 
 pub(crate) use artifacts::{ImportOptions, InspectOptions, OptimizeOptions, VerifyOptions};
+pub(crate) use batch::BatchOptions;
 pub(crate) use data::{DataCommand, FetchOptions, LoadOptions};
 pub(crate) use evaluate::{EvaluateOptions, ProtocolKind};
 pub(crate) use health::HealthOptions;
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateOptions),
     /// Recommend from the terminal
     Recommend(RecommendOptions),
+    /// Score a file of people: one line of answers for each, in order
+    Batch(BatchOptions),
     /// Show what an artifact holds
     Inspect(InspectOptions),
     /// Check an artifact in full: digests, signature, every row and number

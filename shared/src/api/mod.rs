@@ -3,6 +3,7 @@
 //! A body is parsed twice only when it is wrong: [`parse`] reads it straight into a type whose fields can only hold
 //! valid values, and when that fails a second pass over the JSON value collects *every* fault.
 
+pub mod batches;
 mod checker;
 pub mod entries;
 pub mod error;

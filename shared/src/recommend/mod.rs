@@ -8,6 +8,7 @@ mod diversity;
 mod history;
 mod ladder;
 mod lookup;
+mod many;
 mod memory;
 mod present;
 mod rank;
@@ -56,6 +57,12 @@ struct Own<'a> {
     outcome: OwnAnswer,
     items: Vec<Scored>,
     taste: Option<Box<dyn Taste + 'a>>,
+}
+
+impl Own<'_> {
+    fn none(outcome: OwnAnswer) -> Self {
+        Self { outcome, items: Vec::new(), taste: None }
+    }
 }
 
 /// The accelerator's answer after the rules.
@@ -120,14 +127,7 @@ impl Recommending {
     ) -> Answer {
         let person = self.person(remembered, request);
         let own = self.own(&person, request);
-        let mut ladder = Ladder::new(Start::Nothing, cut_off(request.deadline_ms));
-        let ladder::Decision::Answer(verdict) = ladder.on(Event::Function(own.outcome), started.elapsed())
-        else {
-            unreachable!(
-                "with nothing to wait for the ladder decides at once; a test goes through all its outcomes"
-            )
-        };
-        self.write(request, request_id, &person, (verdict, &own, None), started)
+        self.write(request, request_id, &person, (alone(own.outcome), &own, None), started)
     }
 
     /// Answers a request with what is remembered of the person it names, what the request brings being newer, from the
@@ -164,21 +164,40 @@ impl Recommending {
 
     /// The function's own answer, checked like a stranger's.
     fn own<'a>(&'a self, person: &'a Person<'_>, request: &RecommendationRequest) -> Own<'a> {
-        let none = |outcome| Own { outcome, items: Vec::new(), taste: None };
-        if person.history.attractions.is_empty() {
-            return none(OwnAnswer::NothingKnown);
+        match self.taste(person) {
+            Ok(taste) => {
+                let ranked = taste.top_k(person.rules.wanted, &person.rules.excluded);
+                self.checked(person, request, taste, ranked)
+            }
+            Err(outcome) => Own::none(outcome),
         }
-        let Some(taste) = self.artifact.recommender().taste(&person.history.attractions) else {
+    }
+
+    /// What the history comes to, or why to nothing.
+    fn taste<'a>(&'a self, person: &'a Person<'_>) -> Result<Box<dyn Taste + 'a>, OwnAnswer> {
+        if person.history.attractions.is_empty() {
+            return Err(OwnAnswer::NothingKnown);
+        }
+        self.artifact.recommender().taste(&person.history.attractions).ok_or_else(|| {
             tracing::error!(model = self.model.digest, "the model could not fold in a known history");
-            return none(OwnAnswer::Invalid);
-        };
-        let excluded = &person.rules.excluded;
-        let items = self.varied(request, person.rules.wanted, |count| taste.top_k(count, excluded));
-        match validate::output(&items, person.rules.k, excluded) {
+            OwnAnswer::Invalid
+        })
+    }
+
+    /// An own answer of what the taste ranked.
+    fn checked<'a>(
+        &self,
+        person: &Person<'_>,
+        request: &RecommendationRequest,
+        taste: Box<dyn Taste + 'a>,
+        ranked: Vec<Scored>,
+    ) -> Own<'a> {
+        let items = self.varied(request, person.rules.wanted, |_| ranked);
+        match validate::output(&items, person.rules.k, &person.rules.excluded) {
             Ok(()) => Own { outcome: OwnAnswer::Ranked, items, taste: Some(taste) },
             Err(broken) => {
                 tracing::error!(model = self.model.digest, broken, "the function's own answer is not valid");
-                none(OwnAnswer::Invalid)
+                Own::none(OwnAnswer::Invalid)
             }
         }
     }
@@ -296,6 +315,16 @@ impl Recommending {
             elapsed_ms: elapsed_ms(started),
             deadline_ms: deadline.get(),
         }
+    }
+}
+
+/// Where the ladder ends that has nobody to ask.
+fn alone(own: OwnAnswer) -> Verdict {
+    match Ladder::new(Start::Nothing, Duration::MAX).on(Event::Function(own), Duration::ZERO) {
+        ladder::Decision::Answer(verdict) => verdict,
+        ladder::Decision::Wait => unreachable!(
+            "with nothing to wait for the ladder decides at once; a test goes through all its outcomes"
+        ),
     }
 }
 

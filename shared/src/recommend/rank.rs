@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::history::KnownHistory;
 use super::ladder::Verdict;
-use super::{Memory, Recommending};
+use super::{Memory, Recommending, Remembered};
 use crate::api::ranking::{RankedItem, RankingAnswer, RankingRequest};
 use crate::api::recommendation::{Reason, Rung};
 use crate::catalogue::Row;
@@ -21,8 +21,18 @@ impl Recommending {
     ) -> RankingAnswer {
         let started = Instant::now();
         let remembered = memory.recall(request.user_id.as_ref(), request.deadline_ms).await;
+        self.rank_knowing(request, &remembered, request_id, started)
+    }
+
+    pub(super) fn rank_knowing(
+        &self,
+        request: &RankingRequest,
+        remembered: &Remembered,
+        request_id: String,
+        started: Instant,
+    ) -> RankingAnswer {
         let catalogue = &self.artifact.catalogue;
-        let history = self.history_of(&remembered, request.history.as_slice());
+        let history = self.history_of(remembered, request.history.as_slice());
         let mut asked = HashSet::new();
         let items = request.items.as_slice().iter().filter(|id| asked.insert(id.as_str()));
         let rows: Vec<(&str, Option<Row>)> =
@@ -43,7 +53,7 @@ impl Recommending {
             title: rows[place].1.and_then(|row| catalogue.title(row)).map(str::to_owned),
         });
         let items = ranked.collect();
-        let came_from = (&remembered, request.history.as_slice());
+        let came_from = (remembered, request.history.as_slice());
         let model = self.model.clone();
         let receipt = self.receipt(verdict, model, &history, came_from, request.deadline_ms, started);
         RankingAnswer { request_id, items, receipt }
