@@ -143,9 +143,9 @@ impl TryFrom<Fields> for Person {
 impl Check for Person {
     fn check(value: &Value, checker: &mut Checker) {
         if value.get("items").is_some() {
-            RankedPerson::check(value, checker)
+            RankedPerson::check(value, checker);
         } else {
-            RecommendedPerson::check(value, checker)
+            RecommendedPerson::check(value, checker);
         }
     }
 }
