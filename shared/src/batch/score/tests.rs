@@ -98,12 +98,13 @@ async fn every_line_is_the_answer_that_the_person_would_get_alone() {
             assert_eq!(&line["input"], person);
             let alone = if person.get("items").is_some() {
                 let request = parse(person.to_string().as_bytes()).unwrap();
-                serde_json::to_value(recommending.rank_remembering(&request, &Remembered::default()))
+                serde_json::to_string(&recommending.rank_remembering(&request, &Remembered::default()))
             } else {
                 let request = parse(person.to_string().as_bytes()).unwrap();
-                serde_json::to_value(recommending.answer(&request, String::new()))
+                serde_json::to_string(&recommending.answer(&request, String::new()))
             };
-            let alone = alone.unwrap();
+            // By way of text, as lines come: a number is then the shortest that names it.
+            let alone: Value = serde_json::from_str(&alone.unwrap()).unwrap();
             assert_eq!(line["output"]["items"], alone["items"], "{person}");
             assert_eq!(line["output"]["model"], alone["receipt"]["model"]);
             assert_eq!(line["output"]["rung"], alone["receipt"]["rung"]);
