@@ -1,6 +1,6 @@
 //! What a container asks of `marquee`: the port that the platform sets, a health check, keys from Secrets Manager.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::Duration;
@@ -80,7 +80,9 @@ fn what_answers_something_else_is_not_alive() -> Result<()> {
     let port = other.local_addr()?.port().to_string();
     let answering = thread::spawn(move || -> Result<()> {
         let (mut connection, _) = other.accept()?;
-        connection.read_exact(&mut [0; 16])?;
+        // All that was sent: what is left unread when it is closed resets the connection.
+        let mut request = BufReader::new(connection.try_clone()?).lines();
+        while request.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
         connection.write_all(b"HTTP/1.1 500 Oh no\r\ncontent-length: 0\r\n\r\n")?;
         Ok(())
     });

@@ -48,7 +48,7 @@ fn what_cannot_be_compared_is_one_sentence() -> Result<()> {
         (vec!["--against", base.as_str()], "Connection refused"),
         (vec!["--against", "gpu:8000"], "is expected"),
         (vec!["--tolerance", "1"], "--against"),
-        (vec!["--against", base.as_str(), "--tolerance", "-1"], "0 or more"),
+        (vec!["--against", base.as_str(), "--tolerance=-1"], "0 or more"),
         (
             vec!["--against", base.as_str(), "--accelerator-credentials", "missing.json"],
             "missing.json can't be read",
