@@ -1,6 +1,6 @@
 //! Batches: a file of people becomes a file of answers, one line for each, in order.
 //!
-//! What is cut ([`lines`]), read ([`layout`]), scored ([`score`]) and written ([`write`]) here is the same wherever it runs:
+//! What is cut ([`lines`]), read ([`layout`]), scored ([`score`]) and written ([`mod@write`]) here is the same wherever it runs:
 //! in the command `marquee batch`, in the functions behind Step Functions, in the service on one machine. The answers are
 //! those of `POST /v1/recommendations` and `POST /v1/rankings`, and the bytes depend on the input, the model and the stored
 //! state alone.
