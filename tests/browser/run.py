@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Error as PlaywrightError, Page, expect, sync_playwright
 
 # Whatever a browser does by itself, on the network and for beauty.
 ARGUMENTS = [
@@ -29,6 +29,23 @@ HUNG_MS = 60_000
 EXPECTED = "Failed to load resource: "
 
 
+# Several browsers that start at once on a small machine now and then lose one, before it has loaded anything.
+STARTS = 3
+
+
+def launched(playwright, folder: Path, browser: str):
+    """A browser with a profile of its own. One that ends while it starts is started again, and that is said."""
+    for start in range(1, STARTS + 1):
+        try:
+            return playwright.chromium.launch_persistent_context(
+                folder / str(start), executable_path=browser, args=ARGUMENTS, headless=True, viewport=DESKTOP
+            )
+        except PlaywrightError as error:
+            if start == STARTS:
+                raise
+            print(f"start {start} of the browser failed: {str(error).splitlines()[0]}", file=sys.stderr)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("case", help="MODULE.FUNCTION")
@@ -40,9 +57,7 @@ def main() -> int:
     case = getattr(importlib.import_module(module), function)
     faults: list[str] = []
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=options.browser, args=ARGUMENTS, headless=True, viewport=DESKTOP
-        )
+        context = launched(playwright, Path(profile), options.browser)
         context.set_default_timeout(HUNG_MS)
         expect.set_options(timeout=HUNG_MS)
         page = context.pages[0]
