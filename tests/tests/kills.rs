@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tests::{Request, Service, model_dir};
+use tests::{Random, Request, Service, model_dir};
 
 use crate::answers::{shown, text};
 
@@ -18,18 +18,6 @@ const PEOPLE: usize = 8;
 const ITEMS: u64 = 40;
 /// Longer than any feed takes to be folded; only one that is stuck reaches it.
 const STUCK: Duration = Duration::from_secs(120);
-
-/// Numbers that differ from run to run in nothing but the seed, which is printed (xorshift64*, Vigna 2016).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % bound
-    }
-}
 
 /// What the writers know: ids that got a 202, by person.
 type Acknowledged = Mutex<BTreeMap<String, BTreeSet<String>>>;

@@ -31,11 +31,12 @@ use progress::Progress;
 const WAITING: usize = 2;
 
 pub(crate) fn run(options: &BatchOptions) -> Result<()> {
+    // First: a model that is trained for a file that isn't there was trained for nothing.
+    let input = Input::open(&options.input)?;
     let recommending = Arc::new(Recommending::open(&match &options.model {
         Some(folder) => folder.clone(),
         None => cache::demo_model()?,
     })?);
-    let input = Input::open(&options.input)?;
     let run = Run::of(options, &recommending, &input);
     let Some(output) = Output::open(options, &run)? else {
         println!("{} is finished: there is nothing left to do", options.output.display());

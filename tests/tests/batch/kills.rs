@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use tests::{Process, binaries, command, marquee, model_dir};
+use tests::{Process, Random, binaries, command, marquee, model_dir};
 
-use super::{Home, Random, demo_items, histories, lines};
+use super::{Home, demo_items, histories, lines};
 
 const KILLS: usize = 20;
 const PEOPLE: usize = 20_000;
