@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::Request;
@@ -38,11 +39,31 @@ where
     E: DeserializeOwned,
     R: Serialize,
 {
+    handle_until(state, async |event, state, _| handler(event, state).await)
+}
+
+/// The same, where the handler is told when Lambda ends the invocation.
+pub fn handle_until<S, E, R>(
+    state: impl AsyncFnOnce() -> Result<S, Box<dyn Error>>,
+    handler: impl AsyncFn(E, &S, Instant) -> Result<R, lambda_runtime::Error>,
+) -> ExitCode
+where
+    E: DeserializeOwned,
+    R: Serialize,
+{
     host(async move || {
         let state = state().await.map_err(Failure::start)?;
-        let service = service_fn(async |event: LambdaEvent<E>| handler(event.payload, &state).await);
+        let service = service_fn(async |event: LambdaEvent<E>| {
+            let until = Instant::now() + left(event.context.deadline());
+            handler(event.payload, &state, until).await
+        });
         lambda_runtime::run(service).await.map_err(Failure::end)
     })
+}
+
+/// How long it is until then, by the clock.
+fn left(deadline: SystemTime) -> Duration {
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// Why a function's process ends, and when.

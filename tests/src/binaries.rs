@@ -14,7 +14,7 @@ use crate::lock;
 use crate::paths::{Build, root, scratch};
 
 /// The binaries that the tests run.
-const BINARIES: [&str; 11] = [
+const BINARIES: [&str; 15] = [
     "recommend",
     "rank",
     "similar",
@@ -23,6 +23,10 @@ const BINARIES: [&str; 11] = [
     "users",
     "update-profiles",
     "authorize",
+    "batches",
+    "plan-batch",
+    "score-batch",
+    "finish-batch",
     "health",
     "marquee",
     "marquee-accelerator",

@@ -1,6 +1,7 @@
 //! The benches: one file each.
 
 mod als;
+mod batch;
 mod cold_start;
 mod feedback;
 mod handler;
@@ -26,12 +27,13 @@ pub(crate) struct Bench {
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 9] = [
+pub(crate) const ALL: [Bench; 10] = [
     cold_start::BENCH,
     init::BENCH,
     sizes::BENCH,
     handler::BENCH,
     feedback::BENCH,
+    batch::BENCH,
     topk::BENCH,
     sasrec::BENCH,
     als::BENCH,

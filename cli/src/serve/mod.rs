@@ -1,6 +1,7 @@
 //! `marquee serve`: every function's routes in one process.
 
 mod access;
+mod batches;
 mod listen;
 mod signals;
 
@@ -18,6 +19,7 @@ use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use self::batches::Local;
 use crate::commands::ServeOptions;
 use crate::state::{self, State};
 use crate::{accelerators, cache, docs};
@@ -30,12 +32,26 @@ pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let credentials = options.accelerator_credentials.clone();
     let endpoints = options.accelerator.iter().cloned();
     let accelerators = accelerators::of(endpoints, credentials, recommending.artifact())?;
-    let recommending = Arc::new(recommending.with_accelerators(accelerators));
-    let app = App { recommending, state: State::open(&state::choice(options))? };
+    let recommending = Arc::new(recommending.with_accelerators(accelerators.clone()));
+    let state = State::open(&state::choice(options))?;
+    let local = match state.file() {
+        Some((path, store)) => {
+            let accelerator = accelerators.into_iter().next();
+            let folder = options.batch_dir.clone().unwrap_or_else(|| Local::beside(&path));
+            Some(Local::open(&folder, &recommending, accelerator, store)?)
+        }
+        None => None,
+    };
+    let batches = local.as_ref().map(|local| Arc::clone(&local.batches));
+    let app = App { recommending, state, batches };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
         app.recommending.warm_up().await;
+        if let Some(local) = local {
+            // It ends with the process, whenever that is: what is under way goes on when the next one starts.
+            tokio::spawn(local.run());
+        }
         serve(&app, access, options).await
     })
 }
@@ -53,10 +69,11 @@ fn model(options: &ServeOptions) -> Result<PathBuf> {
 struct App {
     recommending: Arc<Recommending>,
     state: State,
+    batches: Option<Arc<::batches::Batches>>,
 }
 
 /// All routes on one port. Adding a function means adding its line.
-fn router(App { recommending, state }: &App, access: Access) -> Router {
+fn router(App { recommending, state, batches }: &App, access: Access) -> Router {
     let memory = Arc::new(Memory::new(state.profiles.clone()));
     let routes = Router::new()
         .route("/", get(index))
@@ -64,6 +81,7 @@ fn router(App { recommending, state }: &App, access: Access) -> Router {
         .merge(rank::router(Arc::clone(recommending), memory))
         .merge(events::router(state.events.clone()))
         .merge(users::router(state.people.clone()))
+        .merge(::batches::router(batches.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(Arc::clone(recommending), access.documented()))
@@ -83,6 +101,8 @@ async fn index() -> &'static str {
      POST /v1/events            what people did\n\
      GET  /v1/users/{id}        what is held about a person; DELETE erases it\n\
      GET  /v1/users/{id}/events\n\
+     POST /v1/batches           many people at once; GET says how far it is\n\
+     GET  /v1/batches/{id}/results\n\
      GET  /v1/health            alive\n\
      GET  /v1/ready             which model answers\n\n\
      GET  /docs                 all of it, to browse and to try\n\

@@ -1,6 +1,8 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
 mod accelerator;
+#[cfg(feature = "batch")]
+mod batches;
 mod secrets;
 mod store;
 
@@ -8,6 +10,8 @@ use std::env;
 use std::path::PathBuf;
 
 pub use accelerator::AcceleratorSettings;
+#[cfg(feature = "batch")]
+pub use batches::{BucketSettings, ObjectSettings};
 pub use secrets::{ErasureSettings, KeysSettings};
 pub use store::{TableSettings, is_table_name};
 

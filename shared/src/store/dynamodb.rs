@@ -7,6 +7,7 @@ mod erasing;
 mod failure;
 mod folding;
 mod item;
+mod jobs;
 mod loading;
 mod making;
 mod putting;

@@ -14,6 +14,7 @@ mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod fold;
+pub mod jobs;
 mod profile;
 mod pseudonym;
 pub mod table;
@@ -29,6 +30,7 @@ use crate::api::{EventId, EventType, ItemId, UserId};
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
+pub use jobs::{Everyone, Jobs};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
 
@@ -199,6 +201,6 @@ pub trait Loading: Send + Sync + fmt::Debug {
 }
 
 /// Everything that a store does.
-pub trait Store: Events + People + Folding + Loading {}
+pub trait Store: Events + People + Folding + Loading + jobs::Jobs + jobs::Everyone {}
 
-impl<T: Events + People + Folding + Loading> Store for T {}
+impl<T: Events + People + Folding + Loading + jobs::Jobs + jobs::Everyone> Store for T {}
