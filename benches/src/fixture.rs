@@ -100,6 +100,13 @@ pub(crate) fn request_body() -> String {
     json!({"history": history, "k": K}).to_string()
 }
 
+/// So many people as lines of a batch, each with a history of their own.
+pub(crate) fn people(count: usize) -> String {
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let mut history = || (0..HISTORY).map(|_| id(random.random_range(0..ITEMS))).collect::<Vec<_>>();
+    (0..count).map(|_| format!("{}\n", json!({"history": history(), "k": K}))).collect()
+}
+
 /// An event of the gateway for `recommend`: a real one, with that body.
 pub(crate) fn recommend_event() -> Result<Value> {
     let mut event: Value = serde_json::from_str(include_str!("../../events/recommend/history.json"))

@@ -98,6 +98,14 @@ impl State {
         }
     }
 
+    /// The file and where it is, where it is one.
+    pub(crate) fn file(&self) -> Option<(PathBuf, Embedded)> {
+        match (&self.choice, &self.file) {
+            (Choice::File(path), Some(store)) => Some((path.clone(), store.clone())),
+            _ => None,
+        }
+    }
+
     /// Loads the interactions that a model was trained on, if they weren't loaded before; what is in a table is left as
     /// it is.
     pub(crate) async fn seed(&self, mark: &str, data: impl FnOnce() -> Result<Dataset>) -> Result<()> {

@@ -46,6 +46,20 @@ pub fn table_named(name: &str) -> Result<Arc<DynamoDb>, Box<dyn Error>> {
     Ok(keyed(TableSettings::named(name.to_owned())?)?.0)
 }
 
+/// The bucket and the table of the environment, for functions that run batches. Nothing is connected yet.
+///
+/// # Errors
+/// When the environment names none, or a variable can't be used.
+#[cfg(feature = "s3")]
+pub fn batches() -> Result<(crate::batch::objects::Objects, Arc<DynamoDb>), Box<dyn Error>> {
+    let bucket = crate::config::BucketSettings::from_env()?;
+    let bucket = bucket.ok_or("the variable MARQUEE_BUCKET is needed: the bucket of batches")?;
+    let table = TableSettings::from_env()?;
+    let table = table.ok_or("the variable MARQUEE_TABLE is needed: the table that batches are kept in")?;
+    let objects = crate::batch::objects::Objects::in_bucket(&bucket.bucket)?;
+    Ok((objects, Arc::new(DynamoDb::without_key(table))))
+}
+
 /// The accelerators of the environment, for the model over this artifact's catalogue; none when it names none. Nothing is
 /// connected yet.
 ///

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::Request;
@@ -33,9 +34,19 @@ pub fn serve(router: impl AsyncFnOnce() -> Result<Router, Box<dyn Error>>) -> Ex
 /// Builds an event function's state and hands its handler one event at a time until Lambda ends the environment. What
 /// `state` can't build is a broken deployment, as in [`serve`]. An error of the handler fails that invocation alone, and
 /// the runtime logs it: its text must hold no keys or ids of people.
-pub fn handle<S, E, R>(
+pub fn handle<S, E, R, H>(state: impl AsyncFnOnce() -> Result<S, Box<dyn Error>>, handler: H) -> ExitCode
+where
+    E: DeserializeOwned,
+    R: Serialize,
+    H: AsyncFn(E, &S) -> Result<R, lambda_runtime::Error>,
+{
+    handle_until(state, async move |event, state, _| handler(event, state).await)
+}
+
+/// The same, where the handler is told when Lambda ends the invocation.
+pub fn handle_until<S, E, R>(
     state: impl AsyncFnOnce() -> Result<S, Box<dyn Error>>,
-    handler: impl AsyncFn(E, &S) -> Result<R, lambda_runtime::Error>,
+    handler: impl AsyncFn(E, &S, Instant) -> Result<R, lambda_runtime::Error>,
 ) -> ExitCode
 where
     E: DeserializeOwned,
@@ -43,9 +54,17 @@ where
 {
     host(async move || {
         let state = state().await.map_err(Failure::start)?;
-        let service = service_fn(async |event: LambdaEvent<E>| handler(event.payload, &state).await);
+        let service = service_fn(async |event: LambdaEvent<E>| {
+            let until = Instant::now() + left(event.context.deadline());
+            handler(event.payload, &state, until).await
+        });
         lambda_runtime::run(service).await.map_err(Failure::end)
     })
+}
+
+/// How long it is until then, by the clock.
+fn left(deadline: SystemTime) -> Duration {
+    deadline.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// Why a function's process ends, and when.

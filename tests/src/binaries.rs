@@ -14,7 +14,7 @@ use crate::lock;
 use crate::paths::{Build, root, scratch};
 
 /// The binaries that the tests run.
-const BINARIES: [&str; 13] = [
+const BINARIES: [&str; 17] = [
     "recommend",
     "rank",
     "similar",
@@ -24,6 +24,10 @@ const BINARIES: [&str; 13] = [
     "update-profiles",
     "probe-accelerator",
     "authorize",
+    "batches",
+    "plan-batch",
+    "score-batch",
+    "finish-batch",
     "health",
     "verify-release",
     "marquee",

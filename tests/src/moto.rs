@@ -65,15 +65,29 @@ impl Moto {
     /// # Errors
     /// When it does not answer, or with an error.
     pub fn secrets_manager(&self, operation: &str, parameters: &Value) -> Result<Value> {
+        self.call("secretsmanager", "1.1", &format!("secretsmanager.{operation}"), parameters)
+    }
+
+    /// Calls Step Functions: `CreateStateMachine` and so on.
+    ///
+    /// # Errors
+    /// When it does not answer, or with an error.
+    pub fn step_functions(&self, operation: &str, parameters: &Value) -> Result<Value> {
+        self.call("states", "1.0", &format!("AWSStepFunctions.{operation}"), parameters)
+    }
+
+    fn call(&self, scope: &str, version: &str, target: &str, parameters: &Value) -> Result<Value> {
         // moto knows the service by the scope of the signature, and does not check the signature itself.
-        let signature = "AWS4-HMAC-SHA256 Credential=emulator/20260101/eu-central-1/secretsmanager/aws4_request, \
-                         SignedHeaders=host, Signature=0";
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential=emulator/20260101/eu-central-1/{scope}/aws4_request, SignedHeaders=host, \
+             Signature=0"
+        );
         let request = Request::post("/", parameters.to_string())
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", &format!("secretsmanager.{operation}"))
-            .header("authorization", signature);
+            .header("content-type", &format!("application/x-amz-json-{version}"))
+            .header("x-amz-target", target)
+            .header("authorization", &signature);
         let reply = send(&self.endpoint, &request)?;
-        ensure!(reply.status == 200, "{operation}: {reply:?}");
+        ensure!(reply.status == 200, "{target}: {reply:?}");
         Ok(reply.json())
     }
 

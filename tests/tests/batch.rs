@@ -1,8 +1,10 @@
-//! Batches from end to end.
+//! Batches from end to end: the command, the service, the functions in their state machine.
 
 mod faults;
 mod kills;
+mod machine;
 mod modes;
+mod serve;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use shared::config::TableSettings;
 
-use tests::{Emulator, Moto, Reply, binaries, model_dir, root};
+use tests::{Emulator, Moto, Reply, Request, binaries, model_dir, root};
 
 use crate::answers::{answer, shown, text};
 use crate::events;
@@ -17,8 +17,12 @@ use crate::store::store_at;
 const TABLE: &str = "people";
 const SECRET: &str = "erasure";
 const KEYS: &str = "keys";
+/// The bucket of batches.
+pub(crate) const BUCKET: &str = "marquee-batches";
 
-/// A table and secrets of its own.
+const MACHINE: &str = "arn:aws:states:eu-central-1:123456789012:stateMachine:marquee-batches";
+
+/// A table, a bucket and secrets of its own.
 pub(crate) struct Cloud {
     moto: Moto,
 }
@@ -37,7 +41,33 @@ impl Cloud {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(store_at(moto.endpoint(), settings).create_table())?;
-        Ok(Self { moto })
+        let cloud = Self { moto };
+        cloud.s3(&format!("/{BUCKET}"), &[])?;
+        // Its executions are noted here, and not run.
+        let definition = fs::read_to_string(root().join("deploy/batches.asl.json"))?;
+        let role = "arn:aws:iam::123456789012:role/batches";
+        let machine = json!({"name": "marquee-batches", "definition": definition, "roleArn": role});
+        cloud.moto.step_functions("CreateStateMachine", &machine)?;
+        Ok(cloud)
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.moto.endpoint()
+    }
+
+    /// Puts an object into the bucket.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        self.s3(&format!("/{BUCKET}/{key}"), bytes)
+    }
+
+    fn s3(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        // What is not signed moto takes for a call of S3.
+        let mut request = Request::new("PUT", path);
+        request.body = bytes.to_vec();
+        let reply = tests::send(self.endpoint(), &request)?;
+        anyhow::ensure!(reply.status == 200, "{path}: {reply:?}");
+        Ok(())
     }
 
     /// An environment of a function that finds them.
@@ -66,6 +96,8 @@ impl Cloud {
         variables.push(("MARQUEE_TABLE", TABLE.into()));
         variables.push(("MARQUEE_ERASURE_SECRET", SECRET.into()));
         variables.push(("MARQUEE_KEYS_SECRET", KEYS.into()));
+        variables.push(("MARQUEE_BUCKET", BUCKET.into()));
+        variables.push(("MARQUEE_STATE_MACHINE", MACHINE.into()));
         variables.extend(more);
         Emulator::start(binaries().path(name), variables)
     }

@@ -68,6 +68,11 @@ fn events_answers_its_sample_events() -> Result<()> {
 }
 
 #[test]
+fn batches_answers_its_sample_events() -> Result<()> {
+    answers_its_sample_events("batches")
+}
+
+#[test]
 fn users_answers_its_sample_events() -> Result<()> {
     answers_its_sample_events("users")
 }

@@ -61,7 +61,15 @@ pub(crate) fn case(name: &str) -> &'static Case {
 }
 
 /// Functions that no gateway invokes with a request; their events are other tests'.
-const NOT_HTTP: [&str; 4] = ["authorize", "probe-accelerator", "update-profiles", "verify-release"];
+const NOT_HTTP: [&str; 7] = [
+    "authorize",
+    "finish-batch",
+    "plan-batch",
+    "probe-accelerator",
+    "score-batch",
+    "update-profiles",
+    "verify-release",
+];
 
 /// Every file of `events/` that is a request.
 pub(crate) const CASES: &[Case] = &[
@@ -116,6 +124,21 @@ pub(crate) const CASES: &[Case] = &[
         name: "events/wrong-content-type",
         check: |reply| drop(problem(reply, 415, "unsupported_media_type")),
     },
+    Case { name: "batches/people", check: |reply| queued(reply) },
+    Case { name: "batches/unknown-input", check: |reply| drop(problem(reply, 404, "unknown_input")) },
+    Case { name: "batches/every-fault-at-once", check: |reply| batch_faults(reply) },
+    Case {
+        name: "batches/list",
+        check: |reply| {
+            items(&shown(reply)).iter().for_each(|batch| assert!(batch["batch_id"].is_string(), "{batch}"))
+        },
+    },
+    Case { name: "batches/unknown-batch", check: |reply| drop(problem(reply, 404, "unknown_batch")) },
+    Case {
+        name: "batches/results-of-unknown-batch",
+        check: |reply| drop(problem(reply, 404, "unknown_batch")),
+    },
+    Case { name: "batches/cancel-unknown-batch", check: |reply| drop(problem(reply, 404, "unknown_batch")) },
     Case { name: "users/show", check: |reply| person(reply) },
     Case { name: "users/events", check: |reply| events_of_a_person(reply) },
     Case { name: "users/erase", check: |reply| erased(reply) },
@@ -389,6 +412,23 @@ fn event_faults(reply: &Reply) {
         ("/events/3/type", "missing"),
         ("/events/3/user_id", "missing"),
         ("/source", "unknown_field"),
+    ];
+    listed(&problem(reply, 422, "invalid_request"), &expected);
+}
+
+fn queued(reply: &Reply) {
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let batch = reply.json();
+    assert!(["queued", "running", "succeeded"].contains(&text(&batch["state"])), "{batch}");
+    assert_eq!((&batch["source"], &batch["format"]), (&json!("people"), &json!("marquee")), "{batch}");
+}
+
+fn batch_faults(reply: &Reply) {
+    let expected = [
+        ("", "too_many"),
+        ("/people/0/k", "out_of_range"),
+        ("/people/1/items", "too_few"),
+        ("/format", "invalid_value"),
     ];
     listed(&problem(reply, 422, "invalid_request"), &expected);
 }

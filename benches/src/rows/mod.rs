@@ -1,6 +1,7 @@
 //! The benches: one file each.
 
 mod als;
+mod batch;
 mod cold_start;
 mod feedback;
 mod handler;
@@ -28,12 +29,13 @@ pub(crate) struct Bench {
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 11] = [
+pub(crate) const ALL: [Bench; 12] = [
     cold_start::BENCH,
     init::BENCH,
     sizes::BENCH,
     handler::BENCH,
     feedback::BENCH,
+    batch::BENCH,
     serving::BENCH,
     topk::BENCH,
     mapping::BENCH,

@@ -118,7 +118,7 @@ fn rows(size: Size, ours: &Samples, candle: &Samples, torch: Option<Samples>) ->
 
 const WITHOUT_TORCH: &str = "≤ 0.50× PyTorch: not compared: --torch names no Python with torch";
 
-fn config(dimensions: usize, length: usize) -> SasrecConfig {
+pub(super) fn config(dimensions: usize, length: usize) -> SasrecConfig {
     SasrecConfig {
         dimensions,
         length,

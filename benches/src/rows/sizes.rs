@@ -14,7 +14,7 @@ pub(crate) const BENCH: Bench =
     Bench { name: "sizes", about: "the stripped binaries of all functions and of the command", run };
 
 /// Package and binary have one name. `recommend` is first, and beside the bare function in another row.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 14] = [
     "recommend",
     "rank",
     "similar",
@@ -23,6 +23,10 @@ const PACKAGES: [&str; 10] = [
     "users",
     "update-profiles",
     "authorize",
+    "batches",
+    "plan-batch",
+    "score-batch",
+    "finish-batch",
     "health",
     "marquee",
 ];

@@ -20,6 +20,10 @@ pub(crate) struct ServeOptions {
     /// Where people's state is kept: file:PATH, dynamodb:TABLE or none [default: a file in .marquee/]
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<Choice>,
+    /// Folder of batches: what POST /v1/batches may read as file:// and where results are kept [default: the store's file and
+    /// .batches]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) batch_dir: Option<PathBuf>,
     /// Base URL of an accelerator that is asked first, http://HOST:PORT or https://HOST:PORT; of several the first that can
     /// be reached
     #[arg(long, value_name = "URL")]

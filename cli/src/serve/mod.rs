@@ -1,6 +1,7 @@
 //! `marquee serve`: every function's routes in one process.
 
 mod access;
+mod batches;
 mod listen;
 mod playground;
 mod ring;
@@ -21,6 +22,7 @@ use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use self::batches::Local;
 use crate::commands::ServeOptions;
 use crate::state::{self, State};
 use crate::{accelerators, cache, docs};
@@ -32,11 +34,15 @@ pub(crate) fn run(options: &ServeOptions) -> Result<()> {
     let port = options.port.map_or_else(config::port, |port| Ok(Some(port)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let access = runtime.block_on(Access::of(options.host, options.api_keys.as_ref()))?;
-    let app = App::open(options, &access)?;
+    let mut app = App::open(options, &access)?;
     runtime.block_on(async {
         state::seed(&app.state, options).await?;
         if app.asks_accelerators() {
             app.recommending.warm_up(None).await;
+        }
+        if let Some(runner) = app.runner.take() {
+            // It ends with the process, whenever that is: what is under way goes on when the next one starts.
+            tokio::spawn(runner.run());
         }
         serve(&app, &access, port, options).await
     })
@@ -57,23 +63,35 @@ struct App {
     state: State,
     playground: bool,
     stage: Option<Arc<Stage>>,
+    /// None where people's state is in no file: a table's batches are the deployed functions'.
+    batches: Option<Arc<::batches::Batches>>,
+    /// What runs them, until it runs.
+    runner: Option<Local>,
 }
 
 impl App {
     fn open(options: &ServeOptions, access: &Access) -> Result<Self> {
         let folder = model(options)?;
-        let recommending = Recommending::open(&folder)?;
+        let alone = Recommending::open(&folder)?;
         let credentials = options.accelerator_credentials.as_deref();
-        let accelerators = accelerators::clients(&options.accelerator, credentials, recommending.artifact())?;
+        let accelerators = accelerators::clients(&options.accelerator, credentials, alone.artifact())?;
         let mut state = State::open(&state::choice(options))?;
+        let runner = match state.file() {
+            Some((path, store)) => {
+                let folder = options.batch_dir.clone().unwrap_or_else(|| Local::beside(&path));
+                Some(Local::open(&folder, &alone, accelerators.first().cloned(), store)?)
+            }
+            None => None,
+        };
+        let batches = runner.as_ref().map(|local| Arc::clone(&local.batches));
         let playground = playground::is_wanted(options, access);
-        if playground && matches!(access, Access::Open) {
-            let stage = Arc::new(Stage::set(&folder, recommending, accelerators, &mut state)?);
-            let recommending = Arc::clone(stage.accelerated());
-            return Ok(Self { recommending, state, playground, stage: Some(stage) });
-        }
-        let recommending = Arc::new(recommending.with_accelerators(accelerators));
-        Ok(Self { recommending, state, playground, stage: None })
+        let (recommending, stage) = if playground && matches!(access, Access::Open) {
+            let stage = Arc::new(Stage::set(&folder, alone, accelerators, &mut state)?);
+            (Arc::clone(stage.accelerated()), Some(stage))
+        } else {
+            (Arc::new(alone.with_accelerators(accelerators)), None)
+        };
+        Ok(Self { recommending, state, playground, stage, batches, runner })
     }
 
     /// Whether there are accelerators, and they are plugged in.
@@ -94,7 +112,7 @@ fn router(app: &App, access: &Access) -> Router {
 
 /// All routes over this model. Adding a function means adding its line.
 fn routes(app: &App, recommending: &Arc<Recommending>, memory: &Arc<Memory>, access: &Access) -> Router {
-    let App { state, playground, stage, .. } = app;
+    let App { state, playground, stage, batches, .. } = app;
     let standing = health::Standing {
         recommending: Arc::clone(recommending),
         profiles: state.profiles.clone(),
@@ -106,6 +124,7 @@ fn routes(app: &App, recommending: &Arc<Recommending>, memory: &Arc<Memory>, acc
         .merge(rank::router(Arc::clone(recommending), Arc::clone(memory)))
         .merge(events::router(state.events.clone()))
         .merge(users::router(state.people.clone()))
+        .merge(::batches::router(batches.clone()))
         .merge(similar::router(Arc::clone(recommending)))
         .merge(items::router(Arc::clone(recommending)))
         .merge(health::router(standing, access.documented()))
@@ -126,6 +145,8 @@ async fn index() -> &'static str {
      POST /v1/events            what people did\n\
      GET  /v1/users/{id}        what is held about a person; DELETE erases it\n\
      GET  /v1/users/{id}/events\n\
+     POST /v1/batches           many people at once; GET says how far it is\n\
+     GET  /v1/batches/{id}/results\n\
      GET  /v1/health            alive\n\
      GET  /v1/ready             which model answers\n\n\
      GET  /docs                 all of it, to browse and to try\n\

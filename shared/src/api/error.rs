@@ -22,7 +22,7 @@ pub enum ProblemCode {
     InvalidRequest,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// The body is larger than 256 KiB.
+    /// The body is larger than 256 KiB, at `/v1/batches` 1 MiB.
     BodyTooLarge,
     /// The query of the URL can't be read.
     MalformedQuery,
@@ -30,8 +30,18 @@ pub enum ProblemCode {
     NotFound,
     /// The catalogue does not know the item.
     UnknownItem,
+    /// There is no such batch.
+    UnknownBatch,
+    /// The file of a batch's people is not there, or not where this service reads.
+    UnknownInput,
     /// The route exists, the method does not.
     MethodNotAllowed,
+    /// Another request was made under the same `Idempotency-Key`.
+    IdempotencyConflict,
+    /// The batch has no results, as it has not succeeded.
+    BatchUnfinished,
+    /// The results are larger than an answer may be: they are read where they are kept.
+    ResultsTooLarge,
     /// The local service was asked under a name that is not its own.
     HostNotAllowed,
     /// No key, or none that is known: send a valid one.
@@ -48,7 +58,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, by status.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::MalformedJson,
         Self::IncompleteBody,
         Self::MalformedQuery,
@@ -56,7 +66,12 @@ impl ProblemCode {
         Self::Forbidden,
         Self::NotFound,
         Self::UnknownItem,
+        Self::UnknownBatch,
+        Self::UnknownInput,
         Self::MethodNotAllowed,
+        Self::IdempotencyConflict,
+        Self::BatchUnfinished,
+        Self::ResultsTooLarge,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::HostNotAllowed,
@@ -76,6 +91,11 @@ impl ProblemCode {
             Self::MalformedQuery => "malformed_query",
             Self::NotFound => "not_found",
             Self::UnknownItem => "unknown_item",
+            Self::UnknownBatch => "unknown_batch",
+            Self::UnknownInput => "unknown_input",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::BatchUnfinished => "batch_unfinished",
+            Self::ResultsTooLarge => "results_too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::HostNotAllowed => "host_not_allowed",
             Self::Unauthorized => "unauthorized",
@@ -110,6 +130,13 @@ impl ProblemCode {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::NotFound => (StatusCode::NOT_FOUND, "There is no such route"),
             Self::UnknownItem => (StatusCode::NOT_FOUND, "The catalogue does not know the item"),
+            Self::UnknownBatch => (StatusCode::NOT_FOUND, "There is no such batch"),
+            Self::UnknownInput => (StatusCode::NOT_FOUND, "The file is not where batches are read"),
+            Self::IdempotencyConflict => {
+                (StatusCode::CONFLICT, "The Idempotency-Key was used for another request")
+            }
+            Self::BatchUnfinished => (StatusCode::CONFLICT, "The batch has not succeeded"),
+            Self::ResultsTooLarge => (StatusCode::CONFLICT, "The results are too large for an answer"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The route does not take this method"),
             Self::HostNotAllowed => {
                 (StatusCode::MISDIRECTED_REQUEST, "The service does not answer to this host name")

@@ -122,19 +122,27 @@ pub fn asks_by_local_name(headers: &HeaderMap) -> bool {
 /// # Errors
 /// 415, 413, 400 or 422 as a [`Problem`].
 pub async fn json_body<T: DeserializeOwned + Check>(request: Request<Body>) -> Result<T, Problem> {
+    super::parse(&json_bytes(request, BODY_LIMIT).await?)
+}
+
+/// Reads a body of at most `limit` bytes that is declared as JSON.
+///
+/// # Errors
+/// 415, 413 or 400 as a [`Problem`].
+pub async fn json_bytes(request: Request<Body>, limit: usize) -> Result<axum::body::Bytes, Problem> {
     if !declares_json(&request) {
         let detail = "send the header `Content-Type: application/json`";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
-    let body = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
+    let body = Limited::new(request.into_body(), limit).collect().await;
     let body = body.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
-            Problem::new(ProblemCode::BodyTooLarge, format!("at most {BODY_LIMIT} bytes are taken"))
+            Problem::new(ProblemCode::BodyTooLarge, format!("at most {limit} bytes are taken"))
         } else {
             Problem::new(ProblemCode::IncompleteBody, "the body ended before it was complete")
         }
     })?;
-    super::parse(&body.to_bytes())
+    Ok(body.to_bytes())
 }
 
 /// `application/json` or any `+json` type, whatever its parameters.

@@ -76,6 +76,10 @@ id! {
     EventId
 }
 id! {
+    /// The id of a batch.
+    BatchId
+}
+id! {
     /// The id of a user. Its `Debug` does not show it: ids of people stay out of logs.
     UserId
 }
@@ -83,6 +87,12 @@ id! {
 impl fmt::Debug for ItemId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ItemId({:?})", self.0)
+    }
+}
+
+impl fmt::Debug for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BatchId({:?})", self.0)
     }
 }
 

@@ -27,7 +27,7 @@ pub mod users;
 pub use checker::{Check, Checker};
 pub use error::{Fault, FaultCode, Problem, ProblemCode};
 pub use history::{EventType, HistoryEntry};
-pub use id::{EventId, ItemId, UserId};
+pub use id::{BatchId, EventId, ItemId, UserId};
 pub use recommendation::{Answer, RecommendationRequest};
 
 use serde::de::DeserializeOwned;

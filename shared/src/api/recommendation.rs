@@ -379,7 +379,7 @@ impl Receipted for Answer {
 }
 
 /// Which model answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ModelReceipt {
     /// Its name; on the rung `accelerator`, that under which it is served there.

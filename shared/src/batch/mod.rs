@@ -7,6 +7,10 @@
 
 pub mod layout;
 pub mod lines;
+pub mod objects;
+pub mod parts;
+pub mod ranges;
+pub mod run;
 pub mod score;
 pub mod unpack;
 pub mod write;

@@ -1,6 +1,8 @@
 //! Configuration: environment variables, typed, one struct per subsystem. The only place that reads them.
 
 mod accelerator;
+#[cfg(feature = "batch")]
+mod batches;
 mod release;
 mod secrets;
 mod store;
@@ -10,6 +12,8 @@ use std::env;
 use std::path::PathBuf;
 
 pub use accelerator::AcceleratorSettings;
+#[cfg(feature = "batch")]
+pub use batches::{BucketSettings, ObjectSettings};
 pub use release::{ReleaseSettings, Version};
 pub use secrets::{ErasureSettings, KeysSettings};
 pub use store::{TableSettings, is_table_name};

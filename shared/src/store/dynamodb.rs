@@ -7,6 +7,7 @@ mod erasing;
 mod failure;
 mod folding;
 mod item;
+mod jobs;
 mod links;
 mod loading;
 mod making;

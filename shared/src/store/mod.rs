@@ -14,6 +14,7 @@ mod dynamodb;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod fold;
+pub mod jobs;
 mod links;
 mod profile;
 mod pseudonym;
@@ -30,6 +31,7 @@ use crate::api::{EventId, EventType, ItemId, UserId};
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::DynamoDb;
 pub use fold::{FoldError, fold};
+pub use jobs::{Everyone, Jobs};
 pub use links::{LinkNote, LinkNotes, NotingLinks};
 pub use profile::{PROFILE_LIMIT, Profile, ProfileEntry, StoredProfile};
 pub use pseudonym::{Pseudonym, PseudonymKey};
@@ -201,6 +203,6 @@ pub trait Loading: Send + Sync + fmt::Debug {
 }
 
 /// Everything that a store does.
-pub trait Store: Events + People + Folding + Loading {}
+pub trait Store: Events + People + Folding + Loading + Jobs + Everyone {}
 
-impl<T: Events + People + Folding + Loading> Store for T {}
+impl<T: Events + People + Folding + Loading + Jobs + Everyone> Store for T {}

@@ -7,7 +7,7 @@ use serde_dynamo::Item;
 
 use super::{Event, LinkNote, Profile, Pseudonym, StoreError};
 use crate::api::history::Time;
-use crate::api::{EventId, UserId};
+use crate::api::{BatchId, EventId, UserId};
 
 /// Name of the partition key's attribute.
 pub const PARTITION_KEY: &str = "pk";
@@ -22,10 +22,38 @@ pub const PROFILE: &str = "PROFILE#";
 /// The sort key of a tombstone.
 pub const TOMBSTONE: &str = "TOMBSTONE";
 
+/// The partition key of batches.
+pub const BATCHES: &str = "BATCHES";
+/// What the sort keys of batches begin with.
+pub const BATCH: &str = "BATCH#";
+/// The sort key of a claim.
+pub const CLAIM: &str = "CLAIM";
+
+/// What the partition keys of people begin with.
+const USER: &str = "USER#";
+
 /// Partition key of a person's events and profiles.
 #[must_use]
 pub fn user_partition(user: &UserId) -> String {
-    format!("USER#{user}")
+    format!("{USER}{user}")
+}
+
+/// The person of a partition.
+#[must_use]
+pub fn user_of(partition: &str) -> Option<UserId> {
+    UserId::try_from(partition.strip_prefix(USER)?.to_owned()).ok()
+}
+
+/// Partition key of what was made of one request or object, by the digest of what names that.
+#[must_use]
+pub fn claim_partition(digest: &str) -> String {
+    format!("CLAIM#{digest}")
+}
+
+/// Sort key of a batch.
+#[must_use]
+pub fn batch_sort(batch: &BatchId) -> String {
+    format!("{BATCH}{batch}")
 }
 
 /// Partition key of a person's tombstone.

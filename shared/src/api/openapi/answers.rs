@@ -117,3 +117,60 @@ pub(super) fn ready() -> Value {
     let model = json!({"state": "ready", "name": "demo", "version": "fa3f9be0b1ed", "items": 800});
     json!({"ready": true, "dependencies": {"model": model}})
 }
+
+fn listed(state: &str, rows: u64, total: Option<u64>) -> Value {
+    json!({
+        "batch_id": "b018f3a2c5d60-9e107d9d372bb682",
+        "state": state,
+        "reason": null,
+        "source": "people",
+        "input": null,
+        "backend": "function",
+        "format": "marquee",
+        "model": null,
+        "created_at": "2026-03-12T19:05:43.000Z",
+        "updated_at": "2026-03-12T19:05:43.000Z",
+        "progress": {"rows": rows, "errors": 0, "total": total},
+        "results": null,
+    })
+}
+
+fn of_request(mut batch: Value) -> Value {
+    batch["request_id"] = REQUEST_ID.into();
+    batch
+}
+
+pub(super) fn queued_batch() -> Value {
+    of_request(listed("queued", 0, None))
+}
+
+pub(super) fn cancelled_batch() -> Value {
+    of_request(listed("cancelled", 0, Some(3)))
+}
+
+pub(super) fn batch() -> Value {
+    of_request(finished())
+}
+
+pub(super) fn batches() -> Value {
+    json!({"items": [finished()], "next_cursor": null})
+}
+
+fn finished() -> Value {
+    let mut batch = listed("succeeded", 3, Some(3));
+    batch["model"] = json!({
+        "name": "demo",
+        "version": "20260312T190000Z",
+        "digest": "5f0b9c7d0c4e8a1b2f3d4c5e6a7b8c9d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f7",
+    });
+    batch["results"] = json!({
+        "manifest": "s3://my-bucket/results/b018f3a2c5d60-9e107d9d372bb682/manifest.json",
+        "tally": {"rows": 3, "errors": 0, "accelerator": 0, "function": 3, "popular": 0},
+    });
+    batch
+}
+
+pub(super) fn batch_results() -> Value {
+    let line = "{\"input\":{\"user_id\":\"somebody@example.org\"},\"output\":{\"items\":[],\"rung\":\"function\",\"model\":{}}}\n";
+    line.into()
+}

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::routes::{Access, ROUTES, Route, security};
 use operations::{Operation, Tag};
 use responses::Responses;
-pub(crate) use schema::rating_has_value;
+pub(crate) use schema::{one_source, rating_has_value};
 use schemas::Schemas;
 
 const DESCRIPTION: &str = "\
@@ -77,8 +77,9 @@ fn described(
         "tags": [operation.tag.name()],
         "responses": responses.of(route, operation, schemas),
     });
-    let parameters: Vec<Value> =
-        operation.path.iter().chain(&operation.query).flat_map(|parameters| parameters(schemas)).collect();
+    let Operation { path, query, header, .. } = operation;
+    let parameters = path.iter().chain(query).chain(header);
+    let parameters: Vec<Value> = parameters.flat_map(|parameters| parameters(schemas)).collect();
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }

@@ -1,5 +1,7 @@
 //! What the document says of each route.
 
+mod batches;
+
 use serde_json::Value;
 
 use super::answers as answer;
@@ -22,6 +24,7 @@ pub(super) struct Operation {
     pub(super) tag: Tag,
     pub(super) path: Option<fn(&mut Schemas) -> Vec<Value>>,
     pub(super) query: Option<fn(&mut Schemas) -> Vec<Value>>,
+    pub(super) header: Option<fn(&mut Schemas) -> Vec<Value>>,
     pub(super) body: Option<Body>,
     pub(super) answer: Answered,
     /// Problems beyond those of every route of its kind.
@@ -44,6 +47,7 @@ pub(super) struct Example {
 /// What is answered when all is well.
 pub(super) struct Answered {
     pub(super) status: &'static str,
+    pub(super) media: &'static str,
     pub(super) description: &'static str,
     pub(super) schema: fn(&mut Schemas) -> Value,
     pub(super) example: fn() -> Value,
@@ -55,17 +59,20 @@ pub(super) enum Tag {
     Recommendations,
     Catalogue,
     People,
+    Batches,
     Service,
 }
 
 impl Tag {
-    pub(super) const ALL: [Self; 4] = [Self::Recommendations, Self::Catalogue, Self::People, Self::Service];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Recommendations, Self::Catalogue, Self::People, Self::Batches, Self::Service];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Recommendations => "recommendations",
             Self::Catalogue => "catalogue",
             Self::People => "people",
+            Self::Batches => "batches",
             Self::Service => "service",
         }
     }
@@ -75,10 +82,13 @@ impl Tag {
             Self::Recommendations => "What should this person have next?",
             Self::Catalogue => "The items that the model knows.",
             Self::People => "What people did, what is held about them, and its erasure.",
+            Self::Batches => "Many people at once, answered in the background.",
             Self::Service => "The service itself. Public.",
         }
     }
 }
+
+const JSON: &str = "application/json";
 
 const NOTHING: Operation = Operation {
     id: "",
@@ -87,9 +97,11 @@ const NOTHING: Operation = Operation {
     tag: Tag::Service,
     path: None,
     query: None,
+    header: None,
     body: None,
     answer: Answered {
         status: "200",
+        media: JSON,
         description: "",
         schema: |_| Value::Bool(true),
         example: || Value::Null,
@@ -102,7 +114,7 @@ const fn answered(
     schema: fn(&mut Schemas) -> Value,
     example: fn() -> Value,
 ) -> Answered {
-    Answered { status: "200", description, schema, example }
+    Answered { status: "200", media: JSON, description, schema, example }
 }
 
 const ITEM: Option<fn(&mut Schemas) -> Vec<Value>> = Some(Schemas::path::<ItemId>);
@@ -124,6 +136,11 @@ impl Operation {
             ("GET", "/v1/users/{id}") => get_user(),
             ("GET", "/v1/users/{id}/events") => list_user_events(),
             ("DELETE", "/v1/users/{id}") => erase_user(),
+            ("POST", "/v1/batches") => batches::create(),
+            ("GET", "/v1/batches") => batches::list(),
+            ("GET", "/v1/batches/{id}") => batches::get(),
+            ("GET", "/v1/batches/{id}/results") => batches::results(),
+            ("DELETE", "/v1/batches/{id}") => batches::cancel(),
             ("GET", "/v1/health") => health(),
             ("GET", "/v1/ready") => ready(),
             ("GET", "/openapi.json") => openapi(),
@@ -219,6 +236,7 @@ fn send_events() -> Operation {
         body: Some(Body { schema: Schemas::request::<EventsRequest>, examples: request::EVENTS }),
         answer: Answered {
             status: "202",
+            media: JSON,
             description: "What became of each event. What is accepted survives any crash.",
             schema: Schemas::answer::<EventsAnswer>,
             example: answer::events,

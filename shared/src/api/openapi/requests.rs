@@ -71,3 +71,30 @@ pub(super) const EVENTS: &[Example] = &[Example {
         ]})
     },
 }];
+
+pub(super) const BATCHES: &[Example] = &[
+    Example {
+        name: "people",
+        summary: "Two people, and four items to put in order for a third",
+        value: || {
+            json!({
+                "people": [
+                    {"user_id": "somebody@example.org"},
+                    {"history": ["alien-1979", "blade-runner-1982"], "filters": {"genres_none": ["Comedy"]}},
+                    {"history": ["heat-1995"], "items": ["toy-story-1995", "aliens-1986", "seven-samurai-1954"]},
+                ],
+                "k": 5,
+            })
+        },
+    },
+    Example {
+        name: "input",
+        summary: "The people of a file, answered as Amazon Personalize would write it",
+        value: || json!({"input": "s3://my-bucket/requests/newsletter.jsonl", "format": "personalize"}),
+    },
+    Example {
+        name: "everybody",
+        summary: "Everybody of whom something is stored",
+        value: || json!({"all_users": true}),
+    },
+];

@@ -37,7 +37,7 @@ impl Responses {
         let answered = json!({
             "description": answer.description,
             "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
-            "content": {"application/json": {
+            "content": {answer.media: {
                 "schema": (answer.schema)(schemas),
                 "example": (answer.example)(),
             }},
@@ -105,7 +105,8 @@ fn of_problems(codes: &[ProblemCode], schemas: &mut Schemas) -> Value {
     let by_gateway =
         GATEWAY_ANSWERS.iter().find(|(status, _)| codes.iter().any(|code| code.status() == *status));
     // The gateway's own 404 is for paths that it does not know: no operation is one of these.
-    if let Some((_, message)) = by_gateway.filter(|_| !codes.contains(&ProblemCode::UnknownItem)) {
+    let ours = [ProblemCode::UnknownItem, ProblemCode::UnknownBatch, ProblemCode::UnknownInput];
+    if let Some((_, message)) = by_gateway.filter(|_| !codes.iter().any(|code| ours.contains(code))) {
         response["content"]["application/json"] = gateway_content(message, schemas);
     }
     response
@@ -150,6 +151,11 @@ const fn detail(code: ProblemCode) -> &'static str {
         ProblemCode::Forbidden => "the key lacks the scope `recommend`",
         ProblemCode::NotFound => "no such route; GET /v1/health is one",
         ProblemCode::UnknownItem => "the catalogue has no item of this id",
+        ProblemCode::UnknownBatch => "there is no batch of this id",
+        ProblemCode::UnknownInput => "there is no s3://my-bucket/requests/newsletter.jsonl",
+        ProblemCode::IdempotencyConflict => "a batch was made under this Idempotency-Key, of another body",
+        ProblemCode::BatchUnfinished => "the batch is running",
+        ProblemCode::ResultsTooLarge => "the results have 7340032 bytes; an answer has at most 5242880",
         ProblemCode::MethodNotAllowed => "the header Allow names the methods of this route",
         ProblemCode::BodyTooLarge => "at most 262144 bytes are taken",
         ProblemCode::UnsupportedMediaType => "send the header `Content-Type: application/json`",

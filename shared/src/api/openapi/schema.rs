@@ -6,10 +6,13 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use crate::api::batches::{
+    AllUsers, InputUrl, NewBatch, NewBatchFields, Person, RankedPerson, RecommendedPerson, URL_LENGTH,
+};
 use crate::api::entries::Entries;
 use crate::api::error::Problem;
 use crate::api::history::{EARLIEST_MS, Entry, EventType, GivenTime, HistoryEntry, LATEST_MS, Time};
-use crate::api::id::{EventId, ID_LENGTH, ItemId, UserId};
+use crate::api::id::{BatchId, EventId, ID_LENGTH, ItemId, UserId};
 use crate::api::items::{Cursor, SEARCH_LENGTH, SearchText};
 use crate::api::number::{BoundedFloat, BoundedInt};
 use crate::api::recommendation::{GENRE_LENGTH, Genre};
@@ -52,6 +55,8 @@ named!(ItemId, "ItemId", |_generator| id("The id of an item.", "alien-1979"));
 named!(UserId, "UserId", |_generator| id("The id of a person.", "somebody@example.org"));
 named!(EventId, "EventId", |_generator| id("The id of an event among those of its user.", "5e0a6f1c"));
 
+named!(BatchId, "BatchId", |_generator| id("The id of a batch.", "b018f3a2c5d60-9e107d9d372bb682"));
+
 fn id(description: &str, example: &str) -> Schema {
     json_schema!({
         "description": description,
@@ -81,6 +86,25 @@ named!(Cursor, "Cursor", |_generator| json_schema!({
 named!(HistoryEntry, "HistoryEntry", |generator| json_schema!({
     "description": "One entry of a history: an item's id, which means a `like`, or an object.",
     "anyOf": [generator.subschema_for::<ItemId>(), generator.subschema_for::<Entry>()],
+}));
+
+named!(Person, "Person", |generator| json_schema!({
+    "description": "One person, and what is asked for them: a line of a file.",
+    "anyOf": [
+        generator.subschema_for::<RecommendedPerson>(),
+        generator.subschema_for::<RankedPerson>(),
+    ],
+}));
+
+named!(NewBatch, "NewBatch", |generator| NewBatchFields::json_schema(generator));
+
+inline!([] AllUsers, "AllUsers", |_generator| json_schema!({"type": "boolean", "const": true}));
+
+inline!([] InputUrl, "InputUrl", |_generator| json_schema!({
+    "type": "string",
+    "maxLength": URL_LENGTH,
+    "pattern": "^(s3://[!-.0-~]+/|file:///)[!-~]+$",
+    "examples": ["s3://my-bucket/requests/newsletter.jsonl"],
 }));
 
 inline!([] SearchText, "SearchText", |_generator| json_schema!({
@@ -158,6 +182,12 @@ pub(crate) fn rating_has_value(schema: &mut Schema) {
     let rating = json!({"properties": {"type": {"const": EventType::Rating.name()}}, "required": ["type"]});
     schema.insert("if".into(), rating);
     schema.insert("then".into(), json!({"required": ["value"]}));
+}
+
+/// Adds to the schema of a new batch: exactly one source.
+pub(crate) fn one_source(schema: &mut Schema) {
+    let one = ["people", "input", "all_users"].map(|source| json!({"required": [source]}));
+    schema.insert("oneOf".into(), json!(one));
 }
 
 /// Writes words with a description each as an `enum`, which more tools read, and the descriptions as one list.

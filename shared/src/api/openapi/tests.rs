@@ -4,6 +4,7 @@ use jsonschema::Validator;
 
 use super::agreement::agree;
 use super::*;
+use crate::api::batches::NewBatch;
 use crate::api::events::{EventsRequest, Rejection};
 use crate::api::ranking::RankingRequest;
 use crate::api::{EventType, FaultCode, ProblemCode, RecommendationRequest};
@@ -164,7 +165,7 @@ fn examples_of_answers_are_what_is_answered() {
     for (method, path, operation) in operations(&document) {
         let responses = operation["responses"].as_object().unwrap();
         let answer = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap().1;
-        let content = &answer["content"]["application/json"];
+        let content = answer["content"].as_object().unwrap().values().next().unwrap();
         let faults: Vec<_> = validator(content["schema"].clone())
             .iter_errors(&content["example"])
             .map(|e| e.to_string())
@@ -187,7 +188,44 @@ fn examples_of_bodies_are_taken() {
     for body in examples("/v1/rankings") {
         agree::<RankingRequest>(&component("RankingRequest"), &body, Some(true));
     }
+    for body in examples("/v1/batches") {
+        agree::<NewBatch>(&component("NewBatch"), &body, Some(true));
+    }
     for body in examples("/v1/events") {
         agree::<EventsRequest>(&component("EventsRequest"), &body, Some(true));
+    }
+}
+
+#[test]
+fn schema_and_parser_agree_on_batches() {
+    let schema = component("NewBatch");
+    let person = |person: Value| json!({"people": [{}, person]});
+    for (body, taken) in [
+        (json!({}), false),
+        (json!({"all_users": true}), true),
+        (json!({"all_users": false}), false),
+        (json!({"all_users": true, "input": "s3://b/k"}), false),
+        (json!({"people": []}), false),
+        (json!({"people": vec![json!({}); 1_000]}), true),
+        (json!({"people": vec![json!({}); 1_001]}), false),
+        (person(json!({"user_id": "ada", "k": 500, "filters": {}, "diversity": 1, "explain": true})), true),
+        (person(json!({"k": null})), false),
+        (person(json!({"filters": null})), false),
+        (person(json!({"items": ["a"], "history": ["b"]})), true),
+        (person(json!({"items": ["a"], "k": 1})), false),
+        (person(json!({"items": []})), false),
+        (person(json!({"deadline_ms": 100})), false),
+        (person(json!([])), false),
+        (json!({"input": "s3://b/k", "format": "personalize", "backend": "accelerator", "k": 1}), true),
+        (json!({"input": "s3://b/k", "format": "csv"}), false),
+        (json!({"input": "s3://b/"}), false),
+        (json!({"input": "s3:///k"}), false),
+        (json!({"input": "s3://b/a k"}), false),
+        (json!({"input": "file:///a"}), true),
+        (json!({"input": "file://a"}), false),
+        (json!({"input": format!("file:///{}", "x".repeat(2_040))}), true),
+        (json!({"input": format!("file:///{}", "x".repeat(2_041))}), false),
+    ] {
+        agree::<NewBatch>(&schema, &body, Some(taken));
     }
 }

@@ -94,7 +94,7 @@ fn revision_value(revision: Option<&str>) -> Option<item::Attributes> {
 }
 
 /// 128 random bits in hexadecimal: no two profiles ever get the same.
-fn new_revision() -> Result<String, StoreError> {
+pub(super) fn new_revision() -> Result<String, StoreError> {
     let mut bits = [0_u8; 16];
     getrandom::fill(&mut bits).map_err(|error| StoreError::new(format!("no random numbers: {error}")))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))

@@ -17,8 +17,8 @@ use redb::{
 
 use super::Fault;
 use super::tables::{
-    self, DEAD_LETTERS, ERASING, EVENTS, FEED, FORMAT, FORMAT_NUMBER, KEY, NUMBERS, PROFILES, PSEUDONYMS,
-    SEEDED, TOMBSTONES,
+    self, BATCHES, CLAIMS, DEAD_LETTERS, ERASING, EVENTS, FEED, FORMAT, FORMAT_NUMBER, KEY, NUMBERS,
+    PROFILES, PSEUDONYMS, SEEDED, TOMBSTONES,
 };
 
 /// Bytes of the file that are kept in memory: the profiles of some ten thousand people. The system caches the rest.
@@ -185,6 +185,8 @@ pub(super) fn rewrite(old: &Database, path: &Path) -> Result<Database, Fault> {
         copy(&old, new, FEED)?;
         copy(&old, new, DEAD_LETTERS)?;
         copy(&old, new, SEEDED)?;
+        copy(&old, new, BATCHES)?;
+        copy(&old, new, CLAIMS)?;
         copy(&old, new, KEY)?;
         copy(&old, new, NUMBERS)?;
         new.open_table(NUMBERS)?.remove(ERASING)?;
@@ -197,8 +199,12 @@ fn copy<K: Key, V: Value>(
     new: &WriteTransaction,
     definition: TableDefinition<K, V>,
 ) -> Result<(), Fault> {
+    let old = match old.open_table(definition) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        table => table?,
+    };
     let mut table = new.open_table(definition)?;
-    for entry in old.open_table(definition)?.iter()? {
+    for entry in old.iter()? {
         let (key, value) = entry?;
         table.insert(key.value(), value.value())?;
     }

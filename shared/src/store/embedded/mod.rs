@@ -7,6 +7,7 @@
 
 pub mod feed;
 mod file;
+mod jobs;
 mod people;
 mod tables;
 #[cfg(test)]

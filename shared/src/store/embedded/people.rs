@@ -223,13 +223,13 @@ pub(super) fn read_event(json: &str) -> Result<Event, Fault> {
     from_json("an event", json)
 }
 
-fn from_json<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Fault> {
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Fault> {
     let fault =
         |error: serde_json::Error| Fault::Json { what, category: error.classify(), column: error.column() };
     serde_json::from_str(json).map_err(fault)
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<String, Fault> {
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, Fault> {
     let fault = |error: serde_json::Error| Fault::Json {
         what: "JSON",
         category: error.classify(),

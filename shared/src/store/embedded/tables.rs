@@ -20,6 +20,10 @@ pub(super) const DEAD_LETTERS: TableDefinition<u64, (&str, &str, &str)> =
     TableDefinition::new("dead_letters");
 /// Names of data that were loaded to the end.
 pub(super) const SEEDED: TableDefinition<&str, ()> = TableDefinition::new("seeded");
+/// Batch -> its revision, and the batch as JSON. Files of before lack it.
+pub(super) const BATCHES: TableDefinition<&str, (u64, &str)> = TableDefinition::new("batches");
+/// What a batch was made of -> the claim as JSON. Files of before lack it.
+pub(super) const CLAIMS: TableDefinition<&str, &str> = TableDefinition::new("claims");
 /// The key of pseudonyms, under its own name.
 pub(super) const KEY: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("key");
 /// Numbers of the file itself.

@@ -2,6 +2,7 @@
 //!
 //! Each case makes its own people, so that one store serves all cases, several runs and other users beside them.
 
+mod batches;
 mod erasing;
 mod folding;
 mod putting;
@@ -61,6 +62,12 @@ cases! {
         a_fold_that_an_erasure_overtook_writes_nothing
         a_first_fold_that_an_erasure_overtook_leaves_nothing
         removed_events_wait_for_their_tombstone;
+    batches:
+        the_first_claim_of_a_name_stands
+        a_batch_is_made_once_and_replaced_in_turn
+        changes_of_a_batch_at_the_same_time_are_all_made
+        batches_come_newest_first_page_by_page
+        everybody_with_a_profile_is_in_one_segment;
 }
 
 /// Runs every case on a store.

@@ -1,0 +1,190 @@
+//! Begins the run of a batch: reads its input once, unpacks it where it is packed, counts its lines and cuts it into ranges.
+//!
+//! Events come at least once, and whoever runs this may die at any moment: the batch of an object is claimed under its key and
+//! version, the run under its name, and everything that is written is the same when it is written again.
+
+mod input;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use shared::api::BatchId;
+use shared::api::batches::{BatchSource, BatchState, FailureCode, Format};
+use shared::api::history::Time;
+use shared::api::recommendation::ModelReceipt;
+use shared::batch::objects::{ObjectError, Objects};
+use shared::batch::run::{self, Asked, ObjectCreated, PlanEvent, Planned, Task};
+use shared::model::Artifact;
+use shared::model::manifest::hex;
+use shared::store::jobs::{self, Claim, Job};
+use shared::store::{Everyone, Jobs, StoreError};
+
+/// What it stands on.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The model that batches are bound to.
+    pub model: ModelReceipt,
+    /// Where inputs and results are.
+    pub objects: Objects,
+    /// The batches.
+    pub jobs: Arc<dyn Jobs>,
+    /// Who is known.
+    pub everyone: Arc<dyn Everyone>,
+}
+
+/// The model of an artifact, by name.
+#[must_use]
+pub fn receipt(artifact: &Artifact) -> ModelReceipt {
+    ModelReceipt {
+        name: artifact.config.name.clone(),
+        version: Some(artifact.config.version.clone()),
+        digest: Some(artifact.manifest.digest.clone()),
+    }
+}
+
+/// Nothing is wrong with the batch: trying again may help.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Plans a run.
+///
+/// # Errors
+/// When something fails that may work later. What never will is noted in the batch, which is over then.
+pub async fn handle(event: PlanEvent, state: &State) -> Result<Planned, Failure> {
+    let batch_id = match event.event {
+        Asked::Batch { batch_id } => batch_id,
+        Asked::Object { detail } => of_object(detail, state).await?,
+        Asked::AllUsers { at, .. } => of_night(&at, state).await?,
+    };
+    let run = event.run;
+    let begun = jobs::change(state.jobs.as_ref(), &batch_id, |job| {
+        // A batch that a run has taken stays its own: when this is asked again, it goes on.
+        if !job.state.is_final() && job.run.as_ref().is_none_or(|taken| *taken == run) {
+            job.state = BatchState::Running;
+            job.run = Some(run.clone());
+            job.model.get_or_insert_with(|| state.model.clone());
+        }
+    });
+    let job = begun.await?.ok_or_else(|| format!("there is no batch {batch_id}"))?;
+    if job.state != BatchState::Running || job.run.as_ref() != Some(&run) {
+        tracing::info!(%batch_id, state = ?job.state, "there is nothing to do");
+        return Ok(nothing(batch_id));
+    }
+    match plan(&job, state).await {
+        Ok(planned) => Ok(planned),
+        Err(Stop::Fault(code, detail)) => {
+            run::fail(state.jobs.as_ref(), &batch_id, code, detail).await?;
+            Ok(nothing(batch_id))
+        }
+        Err(Stop::Failure(error)) => Err(error),
+    }
+}
+
+const fn nothing(batch_id: BatchId) -> Planned {
+    Planned { batch_id, go: false, task: None, ranges: Vec::new() }
+}
+
+/// Why a batch is not planned.
+enum Stop {
+    /// It never will be.
+    Fault(FailureCode, String),
+    /// It may be later.
+    Failure(Failure),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+impl From<ObjectError> for Stop {
+    fn from(error: ObjectError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+async fn plan(job: &Job, state: &State) -> Result<Planned, Stop> {
+    let digest = job.model.as_ref().and_then(|model| model.digest.clone()).unwrap_or_default();
+    if job.model.as_ref() != Some(&state.model) {
+        let now = state.model.digest.as_deref().unwrap_or_default();
+        let detail =
+            format!("the batch is bound to the model {digest}, and here is {now}: one batch, one model");
+        return Err(Stop::Fault(FailureCode::ModelChanged, detail));
+    }
+    let input = input::of(job, state).await?;
+    jobs::change(state.jobs.as_ref(), &job.batch_id, |job| job.rows = Some(input.rows)).await?;
+    let task = Task {
+        batch_id: job.batch_id.clone(),
+        key: input.key,
+        tag: input.tag,
+        layout: input.layout,
+        format: job.format,
+        k: job.k,
+        backend: job.backend,
+        model: digest,
+    };
+    Ok(Planned { batch_id: job.batch_id.clone(), go: true, task: Some(task), ranges: input.ranges })
+}
+
+/// The batch of an object: one for each version of each key, however often it is told.
+async fn of_object(created: ObjectCreated, state: &State) -> Result<BatchId, Failure> {
+    let ObjectCreated { bucket, object } = created;
+    let version = object.version_id.as_ref().or(object.etag.as_ref()).cloned().unwrap_or_default();
+    let name = format!("object\n{}\n{}\n{version}", bucket.name, object.key);
+    // The event's tag comes without the quotes that the store of objects has it with.
+    let tag = object.etag.map(|etag| format!("\"{}\"", etag.trim_matches('"')));
+    let input = format!("s3://{}/{}", bucket.name, object.key);
+    // Dropped files say by their folder what they want.
+    let format = if object.key.contains("/personalize/") { Format::Personalize } else { Format::Marquee };
+    claimed(&name, BatchSource::Input, Some((input, tag)), format, state).await
+}
+
+/// The batch of a night.
+async fn of_night(at: &str, state: &State) -> Result<BatchId, Failure> {
+    claimed(&format!("night\n{at}"), BatchSource::AllUsers, None, Format::Marquee, state).await
+}
+
+async fn claimed(
+    name: &str,
+    source: BatchSource,
+    input: Option<(String, Option<String>)>,
+    format: Format,
+    state: &State,
+) -> Result<BatchId, Failure> {
+    let claim = Claim { batch_id: run::new_id(), fingerprint: hex(&Sha256::digest(name)) };
+    let held = state.jobs.claim(name, &claim).await?;
+    let (input, input_tag) = input.map_or((None, None), |(input, tag)| (Some(input), tag));
+    let now = Time::now();
+    let job = Job {
+        batch_id: held.batch_id,
+        state: BatchState::Queued,
+        reason: None,
+        source,
+        input,
+        input_tag,
+        backend: shared::api::batches::Backend::default(),
+        format,
+        k: None,
+        created_at: now,
+        updated_at: now,
+        run: None,
+        model: None,
+        rows: None,
+        tally: None,
+    };
+    // Whoever claimed it may have died before this; if not, it is there, and stays as it is.
+    state.jobs.create(&job).await?;
+    Ok(job.batch_id)
+}
+
+/// What it means when an input can't be read.
+fn gone(error: ObjectError) -> Stop {
+    match error {
+        ObjectError::Missing(_) => Stop::Fault(FailureCode::InputMissing, error.to_string()),
+        ObjectError::Changed(_) => Stop::Fault(FailureCode::InputChanged, error.to_string()),
+        ObjectError::Failed { .. } => Stop::Failure(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What the steps of a batch's run hand to each other: the input and output of `plan-batch`, `score-batch` and
+//! `finish-batch`, as JSON where Step Functions is between them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::layout::Layout;
+use super::ranges::Range;
+use crate::api::BatchId;
+use crate::api::batches::{Backend, BatchReason, FailureCode, Format};
+use crate::api::recommendation::K;
+use crate::store::jobs::{self, Job};
+use crate::store::{Jobs, StoreError};
+
+/// What `plan-batch` is given.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlanEvent {
+    /// The batch's id, or what happened in the bucket.
+    pub event: Asked,
+    /// Whose run it is; an execution's ARN.
+    pub run: String,
+}
+
+/// What asks for a run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Asked {
+    /// A batch that is kept.
+    Batch {
+        /// Its id.
+        batch_id: BatchId,
+    },
+    /// An object that was made, as EventBridge tells it
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
+    Object {
+        /// What happened.
+        detail: ObjectCreated,
+    },
+    /// Everybody: the nightly schedule.
+    AllUsers {
+        /// `true`
+        all_users: bool,
+        /// Names this very night: asked for twice, it is one batch.
+        at: String,
+    },
+}
+
+/// An object that was made.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ObjectCreated {
+    /// In which bucket.
+    pub bucket: Bucket,
+    /// Which object.
+    pub object: CreatedObject,
+}
+
+/// A bucket.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+}
+
+/// An object as the event has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CreatedObject {
+    /// Its key.
+    pub key: String,
+    /// Names its bytes.
+    #[serde(default)]
+    pub etag: Option<String>,
+    /// Names this version of it, in a bucket that has versions.
+    #[serde(default)]
+    pub version_id: Option<String>,
+}
+
+/// What `plan-batch` answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The batch.
+    pub batch_id: BatchId,
+    /// Whether there is something to do. There is not when another run does it, or it failed, or was cancelled.
+    pub go: bool,
+    /// What is the same for every range; `None` when there is nothing to do.
+    pub task: Option<Task>,
+    /// What to score, side by side.
+    pub ranges: Vec<Range>,
+}
+
+/// What a batch is bound to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// The batch.
+    pub batch_id: BatchId,
+    /// The object that holds its lines.
+    pub key: String,
+    /// Names its very bytes.
+    pub tag: Option<String>,
+    /// How lines are read.
+    pub layout: Layout,
+    /// How answers are written.
+    pub format: Format,
+    /// How many items for whoever doesn't say.
+    pub k: Option<K>,
+    /// Who scores.
+    pub backend: Backend,
+    /// The digest of the model.
+    pub model: String,
+}
+
+/// What `score-batch` is given, and what it answers: the same, with what is left to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scoring {
+    /// What the batch is bound to.
+    pub task: Task,
+    /// What is to be scored.
+    pub range: Range,
+    /// Whether nothing is left.
+    #[serde(default)]
+    pub done: bool,
+}
+
+/// What `finish-batch` is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FinishEvent {
+    /// What `plan-batch` answered; `None` when that is what failed.
+    #[serde(default)]
+    pub planned: Option<Planned>,
+    /// What asked for the run.
+    #[serde(default)]
+    pub event: Option<Value>,
+    /// What broke the run off.
+    #[serde(default)]
+    pub error: Option<Value>,
+}
+
+/// Marks a job as failed, unless it has come to an end already: nothing that was done goes away.
+///
+/// # Errors
+/// When the store fails.
+pub async fn fail(
+    jobs: &dyn Jobs,
+    batch: &BatchId,
+    code: FailureCode,
+    detail: impl Into<String>,
+) -> Result<Option<Job>, StoreError> {
+    let reason = BatchReason { code, detail: detail.into() };
+    tracing::warn!(batch_id = %batch, code = ?reason.code, detail = reason.detail, "a batch failed");
+    jobs::change(jobs, batch, |job| {
+        if !job.state.is_final() {
+            job.state = crate::api::batches::BatchState::Failed;
+            job.reason = Some(reason.clone());
+        }
+    })
+    .await
+}
+
+/// An id for a new batch: greater than those of milliseconds before, and never given before.
+#[must_use]
+pub fn new_id() -> BatchId {
+    let now = crate::api::history::Time::now().millis();
+    let random = crate::api::http::RequestId::random().0;
+    BatchId::try_from(format!("b{now:012x}-{}", &random[..16]))
+        .unwrap_or_else(|_| unreachable!("hexadecimal digits make an id"))
+}
