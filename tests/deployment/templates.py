@@ -55,7 +55,7 @@ def translated(parameters: dict, change=lambda template: None) -> dict:
     change(template)
     for resource in template["Resources"].values():
         # `sam deploy` uploads these.
-        for uploaded in ("CodeUri", "ContentUri"):
+        for uploaded in ("CodeUri", "ContentUri", "DefinitionUri"):
             if uploaded in resource["Properties"]:
                 resource["Properties"][uploaded] = "s3://bucket/" + resource["Properties"][uploaded]
     return Translator({}, Parser()).translate(template, values(template, parameters))

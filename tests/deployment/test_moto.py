@@ -1,4 +1,5 @@
-"""The service's stack as far as moto's CloudFormation makes one: roles, functions with their layer, queue, log groups, topic.
+"""The service's stack as far as moto's CloudFormation makes one: roles, functions with their layer, queues, log groups, topic,
+bucket; and what is dropped into the bucket, as S3 and EventBridge tell of it.
 
 moto knows neither the gateway nor CodeDeploy, alarms, secrets or versions: what it doesn't know is left out, with whatever
 stands on that.
@@ -19,6 +20,7 @@ MADE = (
     "AWS::Lambda::Function",
     "AWS::Lambda::LayerVersion",
     "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
 )
@@ -44,6 +46,41 @@ class TheStack(unittest.TestCase):
         groups = boto3.client("logs").describe_log_groups()["logGroups"]
         self.assertEqual(len(groups), len(of_type(service("bare"), "AWS::Logs::LogGroup")))
         self.assertEqual({group["retentionInDays"] for group in groups}, {30})
+
+
+@mock_aws
+class ADroppedFile(unittest.TestCase):
+    def test_starts_a_batch_and_nothing_that_the_service_writes_does(self):
+        s3, sqs, events = boto3.client("s3"), boto3.client("sqs"), boto3.client("events")
+        for bucket in ("batches", "other"):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+            s3.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+            )
+        url = sqs.create_queue(QueueName="started")["QueueUrl"]
+        queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        pattern = json.dumps(service("bare")["DroppedFiles"]["Properties"]["EventPattern"])
+        events.put_rule(Name="dropped", EventPattern=pattern.replace("${BatchBucket}", "batches"))
+        events.put_targets(Rule="dropped", Targets=[{"Id": "queue", "Arn": queue}])
+        for bucket, key in [
+            ("batches", "inputs/b1.jsonl"),
+            ("batches", "results/b1/parts/0-9-1-0.jsonl"),
+            ("batches", "results/b1/manifest.json"),
+            ("batches", "elsewhere/requests/people.jsonl"),
+            ("other", "requests/people.jsonl"),
+            ("batches", "requests/people.jsonl"),
+            ("batches", "requests/personalize/people.jsonl.gz"),
+        ]:
+            s3.put_object(Bucket=bucket, Key=key, Body=b"{}\n")
+        s3.delete_object(Bucket="batches", Key="requests/people.jsonl")
+        told = [json.loads(m["Body"]) for m in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+        self.assertEqual(
+            sorted(event["detail"]["object"]["key"] for event in told),
+            ["requests/people.jsonl", "requests/personalize/people.jsonl.gz"],
+        )
+        # What plan-batch reads of it is there.
+        for event in told:
+            self.assertEqual(event["detail"]["bucket"]["name"], "batches")
 
 
 def upload() -> None:

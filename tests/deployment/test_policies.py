@@ -2,7 +2,7 @@
 
 import unittest
 
-from sdk_calls import function_actions, function_secrets
+from sdk_calls import function_actions, function_object_actions, function_run_actions, function_secrets
 from templates import FULL, of_type, service
 
 # What AWS takes no narrower resource for, and why.
@@ -13,7 +13,16 @@ EVERYTHING = {
     "ec2:DeleteNetworkInterface": "interfaces have no names that could be foretold",
     "ec2:AssignPrivateIpAddresses": "as above",
     "ec2:UnassignPrivateIpAddresses": "as above",
+    "logs:CreateLogDelivery": "the log of a state machine is delivered, and a delivery has no name before it is made",
+    "logs:GetLogDelivery": "as above",
+    "logs:UpdateLogDelivery": "as above",
+    "logs:DeleteLogDelivery": "as above",
+    "logs:ListLogDeliveries": "as above",
+    "logs:PutResourcePolicy": "the account's policy of logs is one",
+    "logs:DescribeResourcePolicies": "as above",
+    "logs:DescribeLogGroups": "CloudWatch describes everything or nothing",
 }
+INTO_A_VPC = {action for action in EVERYTHING if action.startswith("ec2:")}
 # Resources with a wildcard at their end that is no wider than what is meant.
 PREFIXES = {
     "${NAMELog.Arn}": "CloudWatch's own form, whose wildcard stands for the group's streams",
@@ -21,6 +30,23 @@ PREFIXES = {
     "arn:aws:codedeploy:eu-central-1:123456789012:deploymentgroup:${ServerlessDeploymentApplication}/*": (
         "the deployment groups of this stack's functions"
     ),
+    "${BatchBucket.Arn}/*": "an input may be anywhere in the bucket",
+    "${BatchBucket.Arn}/inputs/*": "the inputs that the service writes",
+    "${BatchBucket.Arn}/results/*": "answers and manifests",
+    "${PlanBatch.Arn}:*": "the versions of a function: a run goes on with those it began with",
+    "${ScoreBatch.Arn}:*": "as above",
+    "${FinishBatch.Arn}:*": "as above",
+    "arn:aws:states:eu-central-1:123456789012:execution:marquee-test-batches:*": "the runs of this machine",
+    "arn:aws:states:eu-central-1:123456789012:execution:marquee-test-batches/ScoreRanges:*": "those of its map",
+}
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:marquee-test-batches"
+RUNS = "arn:aws:states:eu-central-1:123456789012:execution:marquee-test-batches:*"
+# Of which objects a function takes an action; listing is of the bucket.
+OBJECTS = {
+    "batches": {"s3:GetObject": "*", "s3:PutObject": "inputs/*"},
+    "plan-batch": {"s3:GetObject": "*", "s3:PutObject": "inputs/*", "s3:AbortMultipartUpload": "inputs/*"},
+    "score-batch": {"s3:GetObject": "*", "s3:PutObject": "results/*"},
+    "finish-batch": {"s3:GetObject": "results/*", "s3:PutObject": "results/*"},
 }
 TABLE = "arn:aws:dynamodb:eu-central-1:123456789012:table/people"
 SECRETS = {
@@ -56,7 +82,7 @@ def host_grants(name: str, properties: dict, mappings: list[dict]) -> set[tuple[
     """What Lambda itself does in a function's name: writes its log, puts it into a VPC, reads its stream."""
     pairs = {(action, f"${{{name}Log.Arn}}") for action in ("logs:CreateLogStream", "logs:PutLogEvents")}
     if "VpcConfig" in properties:
-        pairs |= {(action, "*") for action in EVERYTHING}
+        pairs |= {(action, "*") for action in INTO_A_VPC}
     for mapping in mappings:
         stream = mapping["EventSourceArn"]
         reading = ("DescribeStream", "GetRecords", "GetShardIterator")
@@ -74,6 +100,10 @@ def code_grants(name: str, folder: str, resources: dict) -> set[tuple[str, str]]
     for secret in function_secrets(folder):
         if SECRETS[secret] in variables.values():
             pairs.add(("secretsmanager:GetSecretValue", SECRETS[secret]))
+    for action in function_object_actions(folder):
+        listing = action == "s3:ListBucket"
+        pairs.add((action, "${BatchBucket.Arn}" if listing else "${BatchBucket.Arn}/" + OBJECTS[folder][action]))
+    pairs |= {(action, MACHINE if action == "states:StartExecution" else RUNS) for action in function_run_actions(folder)}
     if folder == "verify-release":
         asked = variables["MARQUEE_RELEASE_VERSIONS"].split(",")
         pairs |= {("lambda:InvokeFunction", version.split("=")[1]) for version in asked}
@@ -119,8 +149,9 @@ class EachFunction(unittest.TestCase):
 
     def test_that_calls_an_accelerator_knows_where_it_is_only_if_there_is_one(self):
         for kind, expected in (("bare", set()), ("full", {"MARQUEE_ACCELERATOR_URL", "MARQUEE_ACCELERATOR_SECRET"})):
-            variables = service(kind)["Recommend"]["Properties"]["Environment"]["Variables"]
-            self.assertEqual({name for name in variables if "ACCELERATOR" in name}, expected)
+            for function in ("Recommend", "ScoreBatch"):
+                variables = service(kind)[function]["Properties"]["Environment"]["Variables"]
+                self.assertEqual({name for name in variables if "ACCELERATOR" in name}, expected)
 
 
 class EveryPolicy(unittest.TestCase):

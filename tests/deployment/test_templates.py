@@ -24,6 +24,8 @@ MONITORED = {
     "AcceleratorUrl": "https://gpu.office.example",
     "VpnConnection": "vpn-0123456789abcdef0",
     "StateMachine": "arn:aws:states:eu-central-1:123456789012:stateMachine:batches",
+    "ScoreBatch": "score-batch",
+    "BatchDeadLetters": "batch-dead-letters",
     "MonthlyBudget": "100",
     "TrafficExpected": "true",
 }
@@ -216,6 +218,7 @@ class TheStacks(unittest.TestCase):
             "AWS::Backup::BackupVault",
             "AWS::DynamoDB::GlobalTable",
             "AWS::DynamoDB::Table",
+            "AWS::S3::Bucket",
             "AWS::SecretsManager::Secret",
             "AWS::SQS::Queue",
         }
@@ -226,7 +229,7 @@ class TheStacks(unittest.TestCase):
                     found += 1
                     self.assertEqual(resource.get("DeletionPolicy"), "Retain", logical)
                     self.assertEqual(resource.get("UpdateReplacePolicy"), "Retain", logical)
-        self.assertGreaterEqual(found, 5)
+        self.assertGreaterEqual(found, 7)
 
     def test_protect_the_table_and_can_restore_it(self):
         table = resolved(source("deploy/state.yaml"), BARE)["Table"]["Properties"]

@@ -130,7 +130,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "batches/list",
         check: |reply| {
-            items(&shown(reply)).iter().for_each(|batch| assert!(batch["batch_id"].is_string(), "{batch}"))
+            items(&shown(reply)).iter().for_each(|batch| assert!(batch["batch_id"].is_string(), "{batch}"));
         },
     },
     Case { name: "batches/unknown-batch", check: |reply| drop(problem(reply, 404, "unknown_batch")) },
