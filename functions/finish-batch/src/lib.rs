@@ -14,7 +14,7 @@ use shared::api::recommendation::ModelReceipt;
 use shared::batch::objects::Objects;
 use shared::batch::parts::{self, Part, manifest_key};
 use shared::batch::ranges::Range;
-use shared::batch::run::{self, FinishEvent};
+use shared::batch::run::{self, Asked, FinishEvent};
 use shared::store::Jobs;
 use shared::store::jobs::{self, Job};
 
@@ -67,11 +67,11 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub async fn handle(event: FinishEvent, state: &State) -> Result<Option<BatchState>, Failure> {
     let FinishEvent { planned, event, error } = event;
     let Some(planned) = planned else {
-        // It broke off before it began: of an object's batch nobody knows the id.
-        let batch_id = event.as_ref().and_then(|event| event.get("batch_id")).and_then(Value::as_str);
-        let Some(batch_id) = batch_id.and_then(|id| BatchId::try_from(id.to_owned()).ok()) else {
+        // It broke off before it began.
+        let Some(event) = event.and_then(|event| serde_json::from_value::<Asked>(event).ok()) else {
             return Ok(None);
         };
+        let batch_id = event.batch_id(state.jobs.as_ref()).await?;
         let job =
             run::fail(state.jobs.as_ref(), &batch_id, FailureCode::Broken, said(error.as_ref())).await?;
         return Ok(job.map(|job| job.state));

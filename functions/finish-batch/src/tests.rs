@@ -54,7 +54,7 @@ impl World {
 
     async fn finish(&self, error: Option<Value>) -> (Job, Manifest) {
         let (batch_id, ranges) = (self.batch_id.clone(), RANGES.to_vec());
-        let planned = Some(Planned { batch_id, go: true, task: None, ranges });
+        let planned = Some(Planned { batch_id, go: true, state: None, task: None, ranges });
         handle(FinishEvent { planned, event: None, error }, &self.state).await.unwrap();
         let job = self.state.jobs.job(&self.batch_id).await.unwrap().unwrap().job;
         let manifest = self.state.objects.get(&manifest_key(&self.batch_id)).await.unwrap();

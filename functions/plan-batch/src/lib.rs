@@ -7,16 +7,14 @@ mod input;
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use shared::api::BatchId;
-use shared::api::batches::{BatchSource, BatchState, FailureCode, Format};
+use shared::api::batches::{Backend, BatchSource, BatchState, FailureCode, Format};
 use shared::api::history::Time;
 use shared::api::recommendation::ModelReceipt;
 use shared::batch::objects::{ObjectError, Objects};
 use shared::batch::run::{self, Asked, ObjectCreated, PlanEvent, Planned, Task};
 use shared::model::Artifact;
-use shared::model::manifest::hex;
-use shared::store::jobs::{self, Claim, Job};
+use shared::store::jobs::{self, Job};
 use shared::store::{Everyone, Jobs, StoreError};
 
 /// What it stands on.
@@ -50,12 +48,9 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// When something fails that may work later. What never will is noted in the batch, which is over then.
 pub async fn handle(event: PlanEvent, state: &State) -> Result<Planned, Failure> {
-    let batch_id = match event.event {
-        Asked::Batch { batch_id } => batch_id,
-        Asked::Object { detail } => of_object(detail, state).await?,
-        Asked::AllUsers { at, .. } => of_night(&at, state).await?,
-    };
-    let run = event.run;
+    let PlanEvent { event, run } = event;
+    let batch_id = event.batch_id(state.jobs.as_ref()).await?;
+    kept(&batch_id, &event, state).await?;
     let begun = jobs::change(state.jobs.as_ref(), &batch_id, |job| {
         // A batch that a run has taken stays its own: when this is asked again, it goes on.
         if !job.state.is_final() && job.run.as_ref().is_none_or(|taken| *taken == run) {
@@ -64,23 +59,26 @@ pub async fn handle(event: PlanEvent, state: &State) -> Result<Planned, Failure>
             job.model.get_or_insert_with(|| state.model.clone());
         }
     });
-    let job = begun.await?.ok_or_else(|| format!("there is no batch {batch_id}"))?;
+    let Some(job) = begun.await? else {
+        tracing::warn!(%batch_id, "there is no such batch");
+        return Ok(nothing(batch_id, None));
+    };
     if job.state != BatchState::Running || job.run.as_ref() != Some(&run) {
         tracing::info!(%batch_id, state = ?job.state, "there is nothing to do");
-        return Ok(nothing(batch_id));
+        return Ok(nothing(batch_id, Some(job.state)));
     }
     match plan(&job, state).await {
         Ok(planned) => Ok(planned),
         Err(Stop::Fault(code, detail)) => {
-            run::fail(state.jobs.as_ref(), &batch_id, code, detail).await?;
-            Ok(nothing(batch_id))
+            let failed = run::fail(state.jobs.as_ref(), &batch_id, code, detail).await?;
+            Ok(nothing(batch_id, failed.map(|job| job.state)))
         }
         Err(Stop::Failure(error)) => Err(error),
     }
 }
 
-const fn nothing(batch_id: BatchId) -> Planned {
-    Planned { batch_id, go: false, task: None, ranges: Vec::new() }
+const fn nothing(batch_id: BatchId, state: Option<BatchState>) -> Planned {
+    Planned { batch_id, go: false, state, task: None, ranges: Vec::new() }
 }
 
 /// Why a batch is not planned.
@@ -123,46 +121,35 @@ async fn plan(job: &Job, state: &State) -> Result<Planned, Stop> {
         backend: job.backend,
         model: digest,
     };
-    Ok(Planned { batch_id: job.batch_id.clone(), go: true, task: Some(task), ranges: input.ranges })
+    let (batch_id, state) = (job.batch_id.clone(), Some(BatchState::Running));
+    Ok(Planned { batch_id, go: true, state, task: Some(task), ranges: input.ranges })
 }
 
-/// The batch of an object: one for each version of each key, however often it is told.
-async fn of_object(created: ObjectCreated, state: &State) -> Result<BatchId, Failure> {
-    let ObjectCreated { bucket, object } = created;
-    let version = object.version_id.as_ref().or(object.etag.as_ref()).cloned().unwrap_or_default();
-    let name = format!("object\n{}\n{}\n{version}", bucket.name, object.key);
-    // The event's tag comes without the quotes that the store of objects has it with.
-    let tag = object.etag.map(|etag| format!("\"{}\"", etag.trim_matches('"')));
-    let input = format!("s3://{}/{}", bucket.name, object.key);
-    // Dropped files say by their folder what they want.
-    let format = if object.key.contains("/personalize/") { Format::Personalize } else { Format::Marquee };
-    claimed(&name, BatchSource::Input, Some((input, tag)), format, state).await
-}
-
-/// The batch of a night.
-async fn of_night(at: &str, state: &State) -> Result<BatchId, Failure> {
-    claimed(&format!("night\n{at}"), BatchSource::AllUsers, None, Format::Marquee, state).await
-}
-
-async fn claimed(
-    name: &str,
-    source: BatchSource,
-    input: Option<(String, Option<String>)>,
-    format: Format,
-    state: &State,
-) -> Result<BatchId, Failure> {
-    let claim = Claim { batch_id: run::new_id(), fingerprint: hex(&Sha256::digest(name)) };
-    let held = state.jobs.claim(name, &claim).await?;
+/// Keeps the batch of an event, which nobody else keeps; one that is kept stays as it is.
+async fn kept(batch_id: &BatchId, event: &Asked, state: &State) -> Result<(), Failure> {
+    let (source, input, format) = match event {
+        // It was kept before its run was started.
+        Asked::Batch { .. } => return Ok(()),
+        Asked::AllUsers { .. } => (BatchSource::AllUsers, None, Format::Marquee),
+        Asked::Object { detail: ObjectCreated { bucket, object } } => {
+            // The event's tag comes without the quotes that the store of objects has it with.
+            let tag = object.etag.as_ref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
+            // Dropped files say by their folder what they want.
+            let personalize = object.key.contains("/personalize/");
+            let format = if personalize { Format::Personalize } else { Format::Marquee };
+            (BatchSource::Input, Some((format!("s3://{}/{}", bucket.name, object.key), tag)), format)
+        }
+    };
     let (input, input_tag) = input.map_or((None, None), |(input, tag)| (Some(input), tag));
     let now = Time::now();
     let job = Job {
-        batch_id: held.batch_id,
+        batch_id: batch_id.clone(),
         state: BatchState::Queued,
         reason: None,
         source,
         input,
         input_tag,
-        backend: shared::api::batches::Backend::default(),
+        backend: Backend::default(),
         format,
         k: None,
         created_at: now,
@@ -172,9 +159,8 @@ async fn claimed(
         rows: None,
         tally: None,
     };
-    // Whoever claimed it may have died before this; if not, it is there, and stays as it is.
     state.jobs.create(&job).await?;
-    Ok(job.batch_id)
+    Ok(())
 }
 
 /// What it means when an input can't be read.

@@ -46,7 +46,7 @@ impl World {
             source,
             input: key.map(|key| self.state.objects.url(key)),
             input_tag: None,
-            backend: shared::api::batches::Backend::Function,
+            backend: Backend::Function,
             format: Format::Marquee,
             k: None,
             created_at: now,

@@ -28,6 +28,8 @@ enum Answer<'a> {
     Ranking(&'a release::Question),
     /// An answer that is no HTTP, with this in it.
     With(&'static str, Value),
+    /// Nothing.
+    Null,
 }
 
 impl Question<'_> {
@@ -38,6 +40,8 @@ impl Question<'_> {
             Answer::With(field, value) => {
                 Err(format!("`{field}` is {}, where {value} is expected", answer[field]))
             }
+            Answer::Null if answer.is_null() => Ok(()),
+            Answer::Null => Err("an answer, where none is expected".into()),
             Answer::Status(expected) => status(answer).and_then(|found| match found == *expected {
                 true => Ok(()),
                 false => Err(format!("status {found}, where {expected} is expected: {}", code(answer))),
@@ -60,6 +64,15 @@ pub(crate) fn of<'a>(function: &str, release: &'a Release) -> Vec<Question<'a>> 
         }
         "update-profiles" => {
             Some(("no records", json!({"Records": []}), Answer::With("batchItemFailures", json!([]))))
+        }
+        "plan-batch" => {
+            let event = json!({"event": {"batch_id": NOBODY}, "run": NOBODY});
+            Some(("a batch that there is not", event, Answer::With("go", json!(false))))
+        }
+        "score-batch" => Some(("a batch that there is not", scoring(), Answer::With("done", json!(true)))),
+        "finish-batch" => {
+            let event = json!({"planned": {"batch_id": NOBODY, "go": false, "task": null, "ranges": []}});
+            Some(("a batch that there is not", event, Answer::Null))
         }
         _ => None,
     };
@@ -103,6 +116,11 @@ fn of_route<'a>(route: &Route, release: &'a Release) -> Vec<Question<'a>> {
         }
         ("GET", path) if path.starts_with("/v1/users/{id}") => {
             vec![ask(about(NOBODY), None, Answer::Status(200))]
+        }
+        // Refused before anything is kept.
+        ("POST", "/v1/batches") => vec![ask(here(), Some(json!({})), Answer::Status(422))],
+        ("GET", path) if path.starts_with("/v1/batches/{id}") => {
+            vec![ask(about(NOBODY), None, Answer::Status(404))]
         }
         // No id, so that nobody is erased, and nothing deleted.
         ("DELETE", _) => vec![ask(about("-"), None, Answer::NoFailure)],
@@ -150,6 +168,23 @@ fn request(route: &Route, path: &str, body: Option<&Value>) -> Value {
         },
         "body": body.map(Value::to_string),
         "isBase64Encoded": false,
+    })
+}
+
+/// A range of a batch that there is not.
+fn scoring() -> Value {
+    json!({
+        "task": {
+            "batch_id": NOBODY,
+            "key": "requests/release-check",
+            "tag": null,
+            "layout": "json",
+            "format": "marquee",
+            "k": null,
+            "backend": "function",
+            "model": "",
+        },
+        "range": {"from": 0, "to": 0, "first_line": 1},
     })
 }
 

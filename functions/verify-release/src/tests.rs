@@ -38,7 +38,15 @@ impl Functions for Played {
                 let model = json!({"digest": self.release.digest});
                 http(200, json!({"items": question.items, "receipt": {"rung": "function", "model": model}}))
             }
-            (_, "POST /v1/events" | "DELETE /v1/users/{id}") => http(422, json!({"code": "invalid_request"})),
+            ("plan-batch", _) => json!({"go": false}),
+            ("score-batch", _) => json!({"done": true}),
+            ("finish-batch", _) => Value::Null,
+            (_, "GET /v1/batches/{id}" | "GET /v1/batches/{id}/results") => {
+                http(404, json!({"code": "unknown_batch"}))
+            }
+            (_, "POST /v1/events" | "POST /v1/batches" | "DELETE /v1/users/{id}") => {
+                http(422, json!({"code": "invalid_request"}))
+            }
             _ => http(200, json!({})),
         })
     }
@@ -74,7 +82,7 @@ impl Trial {
         let release = Release::of(&Recommending::open(&model).unwrap()).unwrap();
         fs::write(layer.path().join(FILE), serde_json::to_vec(&release).unwrap()).unwrap();
         let mut functions: Vec<_> = ROUTES.iter().map(|route| route.function).collect();
-        functions.extend(["authorize", "update-profiles"]);
+        functions.extend(["authorize", "update-profiles", "plan-batch", "score-batch", "finish-batch"]);
         functions.sort_unstable();
         functions.dedup();
         let played = Arc::new(Played { release, fault, asked: Mutex::default() });
@@ -107,8 +115,9 @@ async fn a_release_that_answers_as_it_should_goes_on_and_every_route_was_asked()
         let key = format!("{} {} {}", route.function, route.method, route.path);
         assert!(asked.contains(&key), "{key} was not asked: {asked:?}");
     }
-    assert!(asked.iter().any(|asked| asked.starts_with("authorize")));
-    assert!(asked.iter().any(|asked| asked.starts_with("update-profiles")));
+    for function in ["authorize", "update-profiles", "plan-batch", "score-batch", "finish-batch"] {
+        assert!(asked.iter().any(|asked| asked.starts_with(function)), "{function} was not asked");
+    }
 }
 
 #[tokio::test]
@@ -124,6 +133,10 @@ async fn one_function_that_answers_otherwise_holds_back_all() {
         ("health", json!({"statusCode": 502})),
         ("authorize", json!({"isAuthorized": true})),
         ("update-profiles", json!({"batchItemFailures": [{"itemIdentifier": "1"}]})),
+        ("batches", json!({"statusCode": 202, "body": "{}"})),
+        ("plan-batch", json!({"go": true})),
+        ("score-batch", json!({"errorMessage": "no such table", "errorType": "Error"})),
+        ("finish-batch", json!("failed")),
         ("similar", json!(null)),
     ] {
         assert!(!Trial::new(Some((function, answer.clone()))).passes().await, "{function}: {answer}");

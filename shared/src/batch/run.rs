@@ -3,13 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::layout::Layout;
 use super::ranges::Range;
 use crate::api::BatchId;
-use crate::api::batches::{Backend, BatchReason, FailureCode, Format};
+use crate::api::batches::{Backend, BatchReason, BatchState, FailureCode, Format};
 use crate::api::recommendation::K;
-use crate::store::jobs::{self, Job};
+use crate::model::manifest::hex;
+use crate::store::jobs::{self, Claim, Job};
 use crate::store::{Jobs, StoreError};
 
 /// What `plan-batch` is given.
@@ -43,6 +45,37 @@ pub enum Asked {
         /// Names this very night: asked for twice, it is one batch.
         at: String,
     },
+}
+
+impl Asked {
+    /// The name under which the batch of this is claimed, where it is not made before its run: one for each version of
+    /// each object and for each night, however often it is told.
+    #[must_use]
+    pub fn claimed_as(&self) -> Option<String> {
+        match self {
+            Self::Batch { .. } => None,
+            Self::Object { detail: ObjectCreated { bucket, object } } => {
+                let version = object.version_id.as_ref().or(object.etag.as_ref()).map_or("", String::as_str);
+                Some(format!("object\n{}\n{}\n{version}", bucket.name, object.key))
+            }
+            Self::AllUsers { at, .. } => Some(format!("night\n{at}")),
+        }
+    }
+
+    /// The id of its batch, which is claimed if nobody has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn batch_id(&self, jobs: &dyn Jobs) -> Result<BatchId, StoreError> {
+        match (self, self.claimed_as()) {
+            (Self::Batch { batch_id }, _) => Ok(batch_id.clone()),
+            (_, name) => {
+                let name = name.unwrap_or_default();
+                let claim = Claim { batch_id: new_id(), fingerprint: hex(&Sha256::digest(&name)) };
+                Ok(jobs.claim(&name, &claim).await?.batch_id)
+            }
+        }
+    }
 }
 
 /// An object that was made.
@@ -82,6 +115,9 @@ pub struct Planned {
     pub batch_id: BatchId,
     /// Whether there is something to do. There is not when another run does it, or it failed, or was cancelled.
     pub go: bool,
+    /// How the batch is: `running` where there is something to do; `None` where there is no such batch.
+    #[serde(default)]
+    pub state: Option<BatchState>,
     /// What is the same for every range; `None` when there is nothing to do.
     pub task: Option<Task>,
     /// What to score, side by side.
@@ -149,7 +185,7 @@ pub async fn fail(
     tracing::warn!(batch_id = %batch, code = ?reason.code, detail = reason.detail, "a batch failed");
     jobs::change(jobs, batch, |job| {
         if !job.state.is_final() {
-            job.state = crate::api::batches::BatchState::Failed;
+            job.state = BatchState::Failed;
             job.reason = Some(reason.clone());
         }
     })

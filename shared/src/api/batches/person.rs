@@ -1,20 +1,20 @@
 //! One person of a batch: a line of its input.
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::api::checker::{Check, Checker};
 use crate::api::entries::{AtMost, Entries};
 use crate::api::history::{HISTORY_LIMIT, HistoryEntry};
 use crate::api::id::{ItemId, UserId};
-use crate::api::object::{present, present_object};
+use crate::api::object::{object, present, present_object};
 use crate::api::ranking::{ITEMS_LIMIT, RankingRequest};
 use crate::api::recommendation::{DEFAULT_DEADLINE, Diversity, Filters, K, RecommendationRequest};
 
 /// One person, and what is asked for them: the bodies of `POST /v1/recommendations` and, where there are `items`, of
 /// `POST /v1/rankings`, without a deadline.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Fields")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Person {
     /// What should they have next?
     Recommend(RecommendedPerson),
@@ -100,6 +100,13 @@ impl Person {
                 deadline_ms: DEFAULT_DEADLINE,
             }),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Person {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields: Fields = object(deserializer)?;
+        Self::try_from(fields).map_err(D::Error::custom)
     }
 }
 
