@@ -1,6 +1,6 @@
 """Runs the state machine of batches in moto's interpreter of Step Functions.
 
-usage: batch_machine.py ENDPOINT DEFINITION < INPUT
+usage: batch_machine.py DEFINITION < INPUT
 
 INPUT is JSON: {"input": what starts it, "answers": [what its tasks are answered, in their order]}. Prints JSON: {"status": how the
 execution ended, "asked": [[function, payload] of each task, in their order]}.
@@ -8,15 +8,23 @@ execution ended, "asked": [[function, payload] of each task, in their order]}.
 
 import io
 import json
+import os
 import sys
 import time
 import urllib.request
 import zipfile
 
 import boto3
+from moto.server import ThreadedMotoServer
 
-endpoint, definition = sys.argv[1:3]
+definition = sys.argv[1]
 given = json.load(sys.stdin)
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+_, port = server.get_host_and_port()
+# Where the interpreter finds the functions that it invokes.
+os.environ["MOTO_PORT"] = str(port)
+endpoint = f"http://127.0.0.1:{port}"
 client = lambda service: boto3.client(
     service,
     endpoint_url=endpoint,

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use ureq::http;
 
+/// Most bytes of a reply's body: the results of the largest batch here are smaller.
+const BODY_LIMIT: u64 = 256 * 1024 * 1024;
+
 /// A request to make.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -133,13 +136,14 @@ impl Caller {
             agent.run(message.body(request.body.as_slice()).context("not a request")?)
         };
         let mut reply = reply.with_context(|| format!("{} {base}{}", request.method, request.path))?;
+        let body = reply.body_mut().with_config().limit(BODY_LIMIT).read_to_string();
         let headers = reply.headers().iter();
         Ok(Reply {
             status: reply.status().as_u16(),
             headers: headers
                 .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into()))
                 .collect(),
-            body: reply.body_mut().read_to_string().context("the body does not arrive")?,
+            body: body.context("the body does not arrive")?,
         })
     }
 }

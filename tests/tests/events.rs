@@ -426,9 +426,9 @@ fn queued(reply: &Reply) {
 fn batch_faults(reply: &Reply) {
     let expected = [
         ("", "too_many"),
+        ("/format", "invalid_value"),
         ("/people/0/k", "out_of_range"),
         ("/people/1/items", "too_few"),
-        ("/format", "invalid_value"),
     ];
     listed(&problem(reply, 422, "invalid_request"), &expected);
 }

@@ -50,6 +50,8 @@ pub(super) struct Checkpoint {
     /// Bytes of the output that are on disk.
     pub(super) written: u64,
     pub(super) tally: Tally,
+    /// The digest of the accelerator's model, where one scores and says it.
+    pub(super) accelerator: Option<String>,
 }
 
 impl Run {

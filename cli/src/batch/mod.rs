@@ -55,7 +55,10 @@ pub(crate) fn run(options: &BatchOptions) -> Result<()> {
         let credentials = options.accelerator_credentials.as_deref();
         let endpoint = std::slice::from_ref(endpoint);
         let accelerators = accelerators::clients(endpoint, credentials, recommending.artifact())?;
-        scorer = accelerators.into_iter().fold(scorer, Scorer::with_accelerator);
+        let digest = output.accelerator();
+        scorer = accelerators
+            .into_iter()
+            .fold(scorer, |scorer, client| scorer.with_accelerator(client, digest.clone()));
     }
     let progress = Progress::new(&input, output.begins());
     runtime.block_on(work(input, output, scorer, cores, progress))

@@ -48,6 +48,8 @@ struct Naming {
 /// When and where checkpoints are written.
 struct Marking {
     run: Run,
+    /// The digest of the accelerator's model.
+    accelerator: Option<String>,
     file: File,
     path: PathBuf,
     /// What has not been marked yet.
@@ -96,6 +98,7 @@ impl Output {
             file: file.try_clone()?,
             path: mark,
             latest: None,
+            accelerator: resumed.as_ref().and_then(|resumed| resumed.accelerator.clone()),
             offset: resumed.as_ref().map_or(0, |resumed| resumed.input.offset),
             at: Instant::now(),
         };
@@ -116,6 +119,11 @@ impl Output {
         self.begins.clone()
     }
 
+    /// The digest of the accelerator's model that the run before was bound to.
+    pub(super) fn accelerator(&self) -> Option<String> {
+        self.marking.as_ref().and_then(|marking| marking.accelerator.clone())
+    }
+
     /// What is written by now.
     pub(super) fn tally(&self) -> &Tally {
         &self.tally
@@ -131,7 +139,10 @@ impl Output {
         self.to.write_all(&block.bytes).with_context(|| self.unwritable())?;
         self.written += block.bytes.len() as u64;
         self.tally += block.tally;
-        let due = self.marking.as_mut().is_some_and(|marking| marking.due(text));
+        let due = self.marking.as_mut().is_some_and(|marking| {
+            marking.accelerator.clone_from(&block.accelerator);
+            marking.due(text)
+        });
         if due { self.mark() } else { Ok(()) }
     }
 
@@ -191,7 +202,8 @@ impl Marking {
         let Some(input) = self.latest.take() else { return Ok(()) };
         self.file.sync_data()?;
         (self.offset, self.at) = (input.offset, Instant::now());
-        Checkpoint { run: self.run.clone(), input, written, tally }.write(&self.path)
+        let accelerator = self.accelerator.clone();
+        Checkpoint { run: self.run.clone(), input, written, tally, accelerator }.write(&self.path)
     }
 }
 

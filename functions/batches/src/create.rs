@@ -133,6 +133,7 @@ impl Batches {
             updated_at: now,
             run: None,
             model: None,
+            accelerator: None,
             rows: None,
             tally: None,
         };

@@ -37,11 +37,16 @@ impl World {
             updated_at: now,
             run: Some("run".into()),
             model: None,
+            accelerator: None,
             rows: Some(6),
             tally: None,
         };
         assert!(state.jobs.create(&job).await.unwrap());
         Self { _folder: folder, state, batch_id: job.batch_id }
+    }
+
+    async fn job(&self) -> Job {
+        self.state.jobs.job(&self.batch_id).await.unwrap().unwrap().job
     }
 
     async fn part(&self, from: u64, to: u64, rows: u64) {
@@ -56,7 +61,7 @@ impl World {
         let (batch_id, ranges) = (self.batch_id.clone(), RANGES.to_vec());
         let planned = Some(Planned { batch_id, go: true, state: None, task: None, ranges });
         handle(FinishEvent { planned, event: None, error }, &self.state).await.unwrap();
-        let job = self.state.jobs.job(&self.batch_id).await.unwrap().unwrap().job;
+        let job = self.job().await;
         let manifest = self.state.objects.get(&manifest_key(&self.batch_id)).await.unwrap();
         (job, serde_json::from_slice(&manifest).unwrap())
     }
@@ -108,6 +113,17 @@ async fn what_broke_the_run_off_is_its_reason_and_an_earlier_reason_stands() {
     let error = Some(json!({"Error": "Lambda.Unknown", "Cause": ""}));
     let state = handle(FinishEvent { planned: None, event, error }, &world.state).await.unwrap();
     assert_eq!(state, Some(BatchState::Failed));
+    // The batch of a file that was dropped is found by what told of the file.
+    let event =
+        json!({"detail": {"bucket": {"name": "b"}, "object": {"key": "requests/a.jsonl", "etag": "1"}}});
+    let asked: Asked = serde_json::from_value(event.clone()).unwrap();
+    let batch_id = asked.batch_id(world.state.jobs.as_ref()).await.unwrap();
+    let job = World::new().await.job().await;
+    assert!(world.state.jobs.create(&Job { batch_id: batch_id.clone(), ..job }).await.unwrap());
+    let told = FinishEvent { planned: None, event: Some(event), error: None };
+    assert_eq!(handle(told, &world.state).await.unwrap(), Some(BatchState::Failed));
+    let failed = world.state.jobs.job(&batch_id).await.unwrap().unwrap().job;
+    assert_eq!(failed.reason.unwrap().code, FailureCode::Broken);
     assert!(
         handle(FinishEvent { planned: None, event: None, error: None }, &world.state)
             .await

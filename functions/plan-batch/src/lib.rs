@@ -156,6 +156,7 @@ async fn kept(batch_id: &BatchId, event: &Asked, state: &State) -> Result<(), Fa
         updated_at: now,
         run: None,
         model: None,
+        accelerator: None,
         rows: None,
         tally: None,
     };

@@ -53,6 +53,7 @@ impl World {
             updated_at: now,
             run: None,
             model: None,
+            accelerator: None,
             rows: None,
             tally: None,
         };

@@ -18,7 +18,7 @@ use shared::batch::run::{self, Scoring, Task};
 use shared::batch::{Block, Cutter, Manner, Place, ScoreError, Scored, Scorer};
 use shared::model::manifest::hex;
 use shared::recommend::Recommending;
-use shared::store::{Jobs, Profiles, StoreError};
+use shared::store::{Jobs, Profiles, StoreError, jobs};
 use tokio::sync::mpsc;
 
 /// Answers in bytes after which a part ends, where each is an object of S3: a second or two of work is lost with one that is
@@ -90,18 +90,22 @@ impl From<ObjectError> for Stop {
 
 impl From<ScoreError> for Stop {
     fn from(error: ScoreError) -> Self {
-        Self::Failure(error.into())
+        match error {
+            ScoreError::OtherModel { .. } => Self::Fault(FailureCode::ModelChanged, error.to_string()),
+            ScoreError::Store(_) | ScoreError::Accelerator(_) => Self::Failure(error.into()),
+        }
     }
 }
 
 /// What is left of the range.
 async fn score(task: &Task, range: Range, state: &State, until: Option<Instant>) -> Result<Range, Stop> {
     let job = state.jobs.job(&task.batch_id).await?.map(|kept| kept.job);
-    if job.is_none_or(|job| job.state.is_final()) {
+    let Some(job) = job.filter(|job| !job.state.is_final()) else {
         // Cancelled, or failed in another range.
         return Ok(Range { from: range.to, ..range });
-    }
-    let scorer = scorer(task, state)?;
+    };
+    let mut bound_to = job.accelerator;
+    let scorer = scorer(task, bound_to.clone(), state)?;
     let mut left = left(task, range, state).await?;
     let late = || until.is_some_and(|until| Instant::now() + RESERVE >= until);
     let mut blocks = blocks(task, left, state).await?;
@@ -116,6 +120,10 @@ async fn score(task: &Task, range: Range, state: &State, until: Option<Instant>)
     let (mut part, mut written) = (Open::at(left), 0);
     while let Some(block) = scored.next().await {
         let block = block.map_err(|error| Stop::Failure(error.into()))??;
+        if bound_to != block.accelerator {
+            bind(task, block.accelerator.as_deref(), state).await?;
+            bound_to.clone_from(&block.accelerator);
+        }
         part.push(&block);
         if part.answers.len() >= state.part_bytes {
             left = part.write(task, left, state).await?;
@@ -134,8 +142,20 @@ async fn score(task: &Task, range: Range, state: &State, until: Option<Instant>)
     if part.tally.rows > 0 { Ok(part.write(task, left, state).await?) } else { Ok(left) }
 }
 
+/// Binds the batch to the accelerator's model, if no other range has bound it to another.
+async fn bind(task: &Task, digest: Option<&str>, state: &State) -> Result<(), Stop> {
+    let Some(now) = digest else { return Ok(()) };
+    let bound = jobs::change(state.jobs.as_ref(), &task.batch_id, |job| {
+        job.accelerator.get_or_insert_with(|| now.to_owned());
+    });
+    match bound.await?.and_then(|job| job.accelerator) {
+        Some(before) if before != now => Err(ScoreError::OtherModel { before, now: now.to_owned() }.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Who scores, if it is what the batch is bound to.
-fn scorer(task: &Task, state: &State) -> Result<Scorer, Stop> {
+fn scorer(task: &Task, accelerator: Option<String>, state: &State) -> Result<Scorer, Stop> {
     let digest = &state.recommending.artifact().manifest.digest;
     if *digest != task.model {
         let detail = format!(
@@ -148,7 +168,7 @@ fn scorer(task: &Task, state: &State) -> Result<Scorer, Stop> {
     let scorer = Scorer::new(Arc::clone(&state.recommending), state.profiles.clone(), manner);
     match (task.backend, &state.accelerator) {
         (Backend::Function, _) => Ok(scorer),
-        (Backend::Accelerator, Some(accelerator)) => Ok(scorer.with_accelerator(Arc::clone(accelerator))),
+        (Backend::Accelerator, Some(client)) => Ok(scorer.with_accelerator(Arc::clone(client), accelerator)),
         (Backend::Accelerator, None) => {
             let detail = "the batch asks for an accelerator, and none is configured here";
             Err(Stop::Fault(FailureCode::NoAccelerator, detail.into()))

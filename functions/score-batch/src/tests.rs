@@ -69,6 +69,7 @@ impl World {
             updated_at: now,
             run: Some("run".into()),
             model: None,
+            accelerator: None,
             rows: Some(LINES as u64),
             tally: None,
         }

@@ -1,6 +1,6 @@
 //! Blocks become answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -10,8 +10,8 @@ use super::lines::{Block, Place};
 use super::write::{self, Output};
 use crate::accelerator::{Accelerator, CallError};
 use crate::api::batches::{Asked, Format, Tally};
-use crate::api::recommendation::K;
-use crate::api::{Problem, RecommendationRequest, UserId};
+use crate::api::recommendation::{K, Rung};
+use crate::api::{Answer, Problem, RecommendationRequest, UserId};
 use crate::recommend::{Recommending, Remembered};
 use crate::store::{Profiles, StoreError};
 
@@ -40,8 +40,16 @@ pub struct Manner {
 pub struct Scorer {
     recommending: Arc<Recommending>,
     profiles: Option<Arc<dyn Profiles>>,
-    accelerator: Option<Arc<dyn Accelerator>>,
+    accelerator: Option<Arc<Bound>>,
     manner: Manner,
+}
+
+/// An accelerator, and the model that it is bound to: one batch, one model.
+#[derive(Debug)]
+struct Bound {
+    accelerator: Arc<dyn Accelerator>,
+    /// The digest that its first answer has; a server that says none is believed.
+    digest: OnceLock<String>,
 }
 
 /// The answers to a block, as they are written.
@@ -55,17 +63,27 @@ pub struct Scored {
     pub bytes: Vec<u8>,
     /// What they are.
     pub tally: Tally,
+    /// The digest of the accelerator's model, where there is one and it says so.
+    pub accelerator: Option<String>,
 }
 
-/// A block could not be scored. No line is at fault: trying again later may help.
+/// A block could not be scored. No line is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
-    /// The profiles can't be read.
+    /// The profiles can't be read. Trying again later may help.
     #[error("the store does not say what it knows of people: {0}")]
     Store(StoreError),
-    /// The accelerator gives nothing.
+    /// The accelerator gives nothing. Trying again later may help.
     #[error("the accelerator gives nothing: {}", .0.without_its_words())]
     Accelerator(CallError),
+    /// The accelerator has another model now. Trying again does not help.
+    #[error("the accelerator's model was {before} when the batch began, and is {now}: one batch, one model")]
+    OtherModel {
+        /// The digest of the model that the batch is bound to.
+        before: String,
+        /// That of the one that answered.
+        now: String,
+    },
 }
 
 impl Scorer {
@@ -81,10 +99,11 @@ impl Scorer {
         Self { manner: Manner { layout, ..self.manner }, ..self }
     }
 
-    /// The same with lists of an accelerator.
+    /// The same with lists of an accelerator, whose model is the one of this digest; without one, of its first answer.
     #[must_use]
-    pub fn with_accelerator(self, accelerator: Arc<dyn Accelerator>) -> Self {
-        Self { accelerator: Some(accelerator), ..self }
+    pub fn with_accelerator(self, accelerator: Arc<dyn Accelerator>, digest: Option<String>) -> Self {
+        let digest = digest.map_or_else(OnceLock::new, OnceLock::from);
+        Self { accelerator: Some(Arc::new(Bound { accelerator, digest })), ..self }
     }
 
     /// Scores a block.
@@ -104,7 +123,8 @@ impl Scorer {
                 unreachable!("an answer is plain data, which JSON can hold: {error}")
             });
         }
-        Ok(Scored { from: block.from, to: block.to, bytes, tally })
+        let accelerator = self.accelerator.as_ref().and_then(|bound| bound.digest.get().cloned());
+        Ok(Scored { from: block.from, to: block.to, bytes, tally, accelerator })
     }
 
     /// What is known of each person.
@@ -134,11 +154,15 @@ impl Scorer {
         let asked: Vec<_> = asked.collect();
         let answers = match &self.accelerator {
             None => self.recommending.answer_all(&asked),
-            Some(accelerator) => patiently(|| {
-                self.recommending.answer_all_by(accelerator.as_ref(), ACCELERATOR_TIMEOUT, &asked)
-            })
-            .await
-            .map_err(ScoreError::Accelerator)?,
+            Some(bound) => {
+                let call = || {
+                    let accelerator = bound.accelerator.as_ref();
+                    self.recommending.answer_all_by(accelerator, ACCELERATOR_TIMEOUT, &asked)
+                };
+                let answers = patiently(call).await.map_err(ScoreError::Accelerator)?;
+                bound.check(&answers)?;
+                answers
+            }
         };
         let mut answers = answers.into_iter();
         let outcome = |(row, remembered): (&Row<'_>, &Remembered)| match &row.asked {
@@ -151,6 +175,21 @@ impl Scorer {
         let outcomes = rows.iter().zip(remembered).map(outcome);
         // There are as many answers as were asked for.
         Ok(outcomes.filter_map(Result::transpose).collect())
+    }
+}
+
+impl Bound {
+    /// That all answers of the accelerator are those of one model.
+    fn check(&self, answers: &[Answer]) -> Result<(), ScoreError> {
+        let theirs = answers.iter().map(|answer| &answer.receipt);
+        let theirs = theirs.filter(|receipt| receipt.rung == Rung::Accelerator);
+        for now in theirs.filter_map(|receipt| receipt.model.digest.as_ref()) {
+            let before = self.digest.get_or_init(|| now.clone());
+            if before != now {
+                return Err(ScoreError::OtherModel { before: before.clone(), now: now.clone() });
+            }
+        }
+        Ok(())
     }
 }
 

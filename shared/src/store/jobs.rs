@@ -43,6 +43,9 @@ pub struct Job {
     pub run: Option<String>,
     /// The model that it is bound to; `None` before it runs.
     pub model: Option<ModelReceipt>,
+    /// The digest of the accelerator's model, from its first answer on, where it is an accelerator that scores.
+    #[serde(default)]
+    pub accelerator: Option<String>,
     /// Lines of the input, once they are counted.
     pub rows: Option<u64>,
     /// What the answers are, once all are there.

@@ -25,7 +25,7 @@ cases! {
         without_the_store_what_was_last_seen_answers;
     manners: a_phone_has_everything_and_scrolls_one_way, a_keyboard_is_enough, axe_finds_nothing,
         the_policy_lets_nothing_else_run_or_ask;
-    batch: a_file_of_people_is_scored;
+    batch: a_file_of_people_is_scored, a_slow_batch_is_watched;
 }
 
 #[test]

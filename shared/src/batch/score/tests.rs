@@ -1,10 +1,14 @@
 use std::convert::Infallible;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::*;
+use crate::accelerator::contract;
+use crate::accelerator::protocol::{Data, InferRequest, InferResponse, Tensor};
 use crate::api::history::Time;
 use crate::api::parse;
 use crate::batch::Cutter;
@@ -165,4 +169,71 @@ async fn a_store_that_fails_for_a_moment_is_asked_again_and_one_that_goes_on_fai
     assert_eq!(scored(&failing(3), text).await, at_once);
     let error = failing(1_000).score(&blocks(text)[0]).await.unwrap_err();
     assert!(error.to_string().contains("throttled"), "{error}");
+}
+
+/// Ranks all items for everybody, with the model of this digest.
+#[derive(Debug)]
+struct Theirs(Mutex<Option<String>>);
+
+#[async_trait]
+impl Accelerator for Theirs {
+    fn name(&self) -> &str {
+        "theirs"
+    }
+
+    fn model(&self) -> &str {
+        "theirs"
+    }
+
+    async fn ready(&self, _: Instant) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    async fn infer(&self, request: &InferRequest, _: Instant) -> Result<InferResponse, CallError> {
+        let people = request.inputs[0].shape[0];
+        let shape = vec![people, testing::ITEMS.len()];
+        let rows = (0..people).flat_map(|_| 0..testing::ITEMS.len() as i32).collect();
+        let scores = (0..people).flat_map(|_| (0..testing::ITEMS.len()).map(|row| -(row as f32))).collect();
+        let digest = self.0.lock().unwrap().clone();
+        Ok(InferResponse {
+            model_name: "theirs".into(),
+            model_version: None,
+            id: None,
+            parameters: digest
+                .map(|digest| (contract::DIGEST_PARAMETER.to_owned(), digest.into()))
+                .into_iter()
+                .collect(),
+            outputs: vec![
+                Tensor { name: contract::ITEMS.into(), shape: shape.clone(), data: Data::Int32(rows) },
+                Tensor { name: contract::SCORES.into(), shape, data: Data::Fp32(scores) },
+            ],
+        })
+    }
+}
+
+#[tokio::test]
+async fn one_batch_has_one_model_of_an_accelerator() {
+    let (_folder, recommending) = recommending();
+    let theirs = Arc::new(Theirs(Mutex::new(None)));
+    let block = &blocks("{\"history\": [\"alpha\"]}\n")[0];
+    let scorer = |digest: Option<&str>| {
+        let scorer = Scorer::new(Arc::clone(&recommending), None, Manner::default());
+        scorer.with_accelerator(theirs.clone(), digest.map(str::to_owned))
+    };
+    let (one, other) = ("1".repeat(64), "2".repeat(64));
+    // A server that says none is believed.
+    let begun = scorer(None);
+    let silent = begun.score(block).await.unwrap();
+    assert_eq!((silent.tally.accelerator, silent.accelerator), (1, None));
+    *theirs.0.lock().unwrap() = Some(one.clone());
+    assert_eq!(begun.score(block).await.unwrap().accelerator, Some(one.clone()));
+    *theirs.0.lock().unwrap() = Some(other.clone());
+    for bound in [begun, scorer(Some(&one))] {
+        let error = bound.score(block).await.unwrap_err();
+        assert!(
+            matches!(&error, ScoreError::OtherModel { before, now } if *before == one && *now == other),
+            "{error}"
+        );
+    }
+    assert_eq!(scorer(None).score(block).await.unwrap().accelerator, Some(other));
 }

@@ -34,6 +34,7 @@ fn job(batch_id: &BatchId) -> Job {
         updated_at: Time::now(),
         run: None,
         model: None,
+        accelerator: None,
         rows: None,
         tally: None,
     }

@@ -1,4 +1,4 @@
-// A file of people, scored in the background: progress, and the results to keep. Only where the service has the routes.
+// A file of people, scored in the background: progress, and the results to keep.
 
 import { call, text } from "./api.js";
 import { curl, curlFold } from "./curl.js";
@@ -17,18 +17,7 @@ const FINAL = ["succeeded", "failed", "cancelled"];
 
 let panel;
 
-export async function startBatches() {
-  try {
-    const { value } = await call("GET", "/openapi.json");
-    if (!value.paths[PATH]) return;
-  } catch {
-    return;
-  }
-  draw();
-  byId("batch").hidden = false;
-}
-
-function draw() {
+export function startBatches() {
   const file = el("input", { type: "file", id: "batch-file", accept: ".jsonl,.ndjson,.json,.txt,.csv" });
   const drop = el(
     "div",
@@ -157,7 +146,7 @@ async function show(id) {
           el(
             "span",
             { class: "title" },
-            error ? error.title : output.items.slice(0, TITLES).map(titleOf).join(", "),
+            error ? error.detail : output.items.slice(0, TITLES).map(titleOf).join(", "),
           ),
         ),
       ),
