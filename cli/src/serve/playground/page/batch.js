@@ -142,7 +142,7 @@ async function show(id) {
         el(
           "li",
           {},
-          el("span", { class: "meta" }, input.user_id ?? `${input.history?.length ?? 0} liked`),
+          el("span", { class: "meta" }, input.user_id ?? `somebody, by ${input.history?.length ?? 0} titles`),
           el(
             "span",
             { class: "title" },
