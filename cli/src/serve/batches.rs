@@ -109,7 +109,7 @@ impl Local {
 
     /// Runs what was under way, then what is asked for, one after the other, for as long as the process lives.
     pub(super) async fn run(mut self) {
-        match self.left_behind().await {
+        match patiently(|| self.left_behind()).await {
             Ok(batches) => {
                 for batch in batches {
                     self.runner.run(&batch).await;
@@ -123,7 +123,7 @@ impl Local {
     }
 
     /// The batches that have not come to an end, oldest first.
-    async fn left_behind(&self) -> Result<Vec<BatchId>, StoreError> {
+    async fn left_behind(&self) -> Result<Vec<BatchId>, Failure> {
         let (mut left, mut before) = (Vec::new(), None);
         loop {
             let page = self.runner.finish.jobs.jobs(before.as_ref(), PAGE).await?;

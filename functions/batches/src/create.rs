@@ -17,7 +17,7 @@ use shared::batch::run;
 use shared::model::manifest::hex;
 use shared::store::jobs::{Claim, Job};
 
-use crate::{Batches, Store, there, unavailable, unreadable};
+use crate::{Batches, Store, there, unavailable, unstored};
 
 /// Longest `Idempotency-Key`.
 const KEY_LENGTH: usize = 128;
@@ -52,9 +52,6 @@ impl Batches {
         key: Option<String>,
         id: &RequestId,
     ) -> Result<Batch, Problem> {
-        if let Source::Input(url) = &new.source {
-            self.is_there(url.as_str()).await?;
-        }
         // Spaces and the order of fields are not what a request is.
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         let keyed = key.is_some();
@@ -85,7 +82,7 @@ impl Batches {
         match self.objects.head(&key).await {
             Ok(_) => Ok(()),
             Err(ObjectError::Missing(_)) => Err(unknown(format!("there is no {url}"))),
-            Err(error) => Err(unreadable(error)),
+            Err(error) => Err(unstored(&error)),
         }
     }
 
@@ -107,12 +104,16 @@ impl Batches {
         if let Some(kept) = self.jobs.job(&batch_id).await.map_err(unavailable)? {
             return Ok(kept.job);
         }
+        if let Source::Input(url) = &new.source {
+            self.is_there(url.as_str()).await?;
+        }
         let (source, input) = match &new.source {
             Source::People(_) => {
                 let people = body["people"].as_array().into_iter().flatten();
                 let lines: String = people.map(|person| format!("{person}\n")).collect();
                 let key = input_key(&batch_id);
-                self.objects.put(&key, lines.into_bytes()).await.map_err(unreadable)?;
+                // Of two who ask under one key, the second must not exchange what the first may be running on.
+                self.objects.put_new(&key, lines.into_bytes()).await.map_err(|error| unstored(&error))?;
                 (BatchSource::People, None)
             }
             Source::Input(url) => (BatchSource::Input, Some(url.as_str().to_owned())),

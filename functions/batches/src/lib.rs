@@ -24,7 +24,7 @@ use shared::api::batches::{
 };
 use shared::api::http::{self, RequestId};
 use shared::api::{BatchId, Problem, ProblemCode};
-use shared::batch::objects::Objects;
+use shared::batch::objects::{ObjectError, Objects};
 use shared::batch::parts::{self, Part, manifest_key};
 use shared::store::jobs::{self, Job};
 use shared::store::{Jobs, StoreError};
@@ -32,8 +32,8 @@ use shared::telemetry::{self, Dependency};
 
 pub use engine::StepFunctions;
 
-/// Most bytes of results in an answer of a function: Lambda takes 6 MB.
-pub const RESULTS_LIMIT: u64 = 5 * 1024 * 1024;
+/// Most bytes of results in an answer of a function: as base64 they are four thirds of it, and Lambda takes 6,291,556.
+pub const RESULTS_LIMIT: u64 = 4_500_000;
 
 /// How many batches of a page are looked at a time.
 const LISTED_AT_A_TIME: usize = 8;
@@ -179,7 +179,7 @@ impl Batches {
         if job.run.is_none() {
             return Ok(BatchProgress { total: job.rows, ..BatchProgress::default() });
         }
-        let found = parts::found(&self.objects, &job.batch_id).await.map_err(unreadable)?;
+        let found = parts::found(&self.objects, &job.batch_id).await.map_err(|error| unstored(&error))?;
         let (rows, errors) =
             found.iter().fold((0, 0), |(rows, errors), part| (rows + part.rows, errors + part.errors));
         // What was cut twice counts once at most.
@@ -195,7 +195,7 @@ impl Batches {
             return Err(Problem::new(ProblemCode::BatchUnfinished, detail));
         }
         let key = manifest_key(batch);
-        let manifest = self.objects.get(&key).await.map_err(unreadable)?;
+        let manifest = self.objects.get(&key).await.map_err(|error| unstored(&error))?;
         let manifest: Manifest = serde_json::from_slice(&manifest).map_err(unreadable)?;
         let bytes: u64 = manifest.parts.iter().map(|part| part.bytes).sum();
         if bytes > self.results_limit {
@@ -226,6 +226,10 @@ fn unknown() -> Problem {
 fn unavailable(error: StoreError) -> Problem {
     telemetry::failed(Dependency::Store, "batch", &error);
     Problem::store_unavailable("nothing was promised: ask again")
+}
+
+fn unstored(error: &ObjectError) -> Problem {
+    unreadable(error.without_its_key())
 }
 
 fn unreadable(error: impl fmt::Display) -> Problem {

@@ -36,7 +36,7 @@ impl Engine for Noting {
 }
 
 struct World {
-    _folder: TempDir,
+    folder: TempDir,
     batches: Arc<Batches>,
     engine: Arc<Noting>,
 }
@@ -50,7 +50,7 @@ impl World {
         let engine = Arc::new(Noting::default());
         let objects = Objects::in_folder(&objects).unwrap();
         let batches = Arc::new(Batches { jobs, objects, engine: engine.clone(), results_limit: 1_000 });
-        Self { _folder: folder, batches, engine }
+        Self { folder, batches, engine }
     }
 
     async fn ask(&self, method: &str, path: &str, key: Option<&str>, body: Option<Value>) -> (u16, String) {
@@ -127,6 +127,36 @@ async fn a_key_makes_one_batch_of_one_body_also_at_the_same_time() {
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
     let (status, problem) = world.make(Some("a b"), people()).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/Idempotency-Key")));
+}
+
+#[tokio::test]
+async fn a_key_finds_its_batch_also_when_the_file_is_gone() {
+    let world = World::new();
+    world.batches.objects.put("requests/a.jsonl", b"{}\n".to_vec()).await.unwrap();
+    let body = json!({ "input": world.batches.objects.url("requests/a.jsonl") });
+    let (_, made) = world.make(Some("k"), body.clone()).await;
+    std::fs::remove_file(world.folder.path().join("objects/requests/a.jsonl")).unwrap();
+    let (status, again) = world.make(Some("k"), body.clone()).await;
+    assert_eq!((status, id(&again)), (202, id(&made)));
+    let (status, problem) = world.make(Some("other"), body).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("unknown_input")));
+}
+
+#[tokio::test]
+async fn batches_of_long_ago_are_forgotten_with_their_keys() {
+    let world = World::new();
+    let (_, made) = world.make(Some("k"), people()).await;
+    let jobs = world.batches.jobs.as_ref();
+    let now = jobs.job(&id(&made).to_owned().try_into().unwrap()).await.unwrap().unwrap().job;
+    let old: BatchId = "b000000000001-0".to_owned().try_into().unwrap();
+    let claim = jobs::Claim { batch_id: old.clone(), fingerprint: "f".into() };
+    assert_eq!(jobs.claim("old", &claim).await.unwrap().batch_id, old);
+    jobs.create(&Job { batch_id: old.clone(), ..now.clone() }).await.unwrap();
+    world.make(None, people()).await;
+    assert_eq!(jobs.job(&old).await.unwrap(), None);
+    let anew = jobs::Claim { batch_id: now.batch_id.clone(), ..claim };
+    assert_eq!(jobs.claim("old", &anew).await.unwrap(), anew);
+    assert_eq!(world.make(Some("k"), people()).await.1["batch_id"], made["batch_id"]);
 }
 
 #[tokio::test]

@@ -81,7 +81,8 @@ pub async fn handle(event: FinishEvent, state: &State) -> Result<Option<BatchSta
     let whole = manifest.missing.is_empty();
     let tally = manifest.tally;
     let key = manifest_key(&planned.batch_id);
-    state.objects.put(&key, serde_json::to_vec_pretty(&manifest)?).await?;
+    let put = state.objects.put(&key, serde_json::to_vec_pretty(&manifest)?).await;
+    put.map_err(|error| error.without_its_key())?;
     if !whole {
         let (code, detail) = match &error {
             Some(error) => (FailureCode::Broken, said(Some(error))),
@@ -116,7 +117,8 @@ fn said(error: Option<&Value>) -> String {
 
 /// What there is, in the order of the ranges.
 async fn manifest(job: &Job, ranges: &[Range], state: &State) -> Result<Manifest, Failure> {
-    let found = parts::found(&state.objects, &job.batch_id).await?;
+    let found = parts::found(&state.objects, &job.batch_id).await;
+    let found = found.map_err(|error| error.without_its_key())?;
     let (mut whole, mut missing) = (Vec::new(), Vec::new());
     for range in ranges {
         let chain = parts::chain(&found, range.from, range.to);
@@ -128,7 +130,8 @@ async fn manifest(job: &Job, ranges: &[Range], state: &State) -> Result<Manifest
         whole.extend(chain);
     }
     let reads = whole.into_iter().map(|part| part.read(&state.objects)).collect::<Vec<_>>();
-    let parts: Vec<Part> = stream::iter(reads).buffered(READS).try_collect().await?;
+    let parts: Result<Vec<Part>, _> = stream::iter(reads).buffered(READS).try_collect().await;
+    let parts = parts.map_err(|error| error.without_its_key())?;
     let mut tally = Tally::default();
     parts.iter().for_each(|part| tally += part.tally);
     Ok(Manifest {

@@ -12,12 +12,17 @@ use shared::batch::objects::Upload;
 use shared::batch::parts::input_key;
 use shared::batch::ranges::{Range, Ranges};
 use shared::batch::unpack::{Packing, Unpacker};
-use shared::store::jobs::{Job, Segment};
+use shared::store::jobs::{self, Job, Segment};
 
 use crate::{State, Stop, gone};
 
 /// How many segments of the table are read side by side.
 const SEGMENTS: u32 = 8;
+
+/// Packed bytes that are unpacked at a time: zstd makes up to 32,768 of one, which are 8 MiB.
+const PACKED_STEP: usize = 256;
+/// Most bytes that an input may unpack to: hundreds of millions of people, and an end for what is made to have none.
+const UNPACKED_LIMIT: u64 = 16 << 30;
 
 /// An input that is ready to be scored.
 pub(super) struct Input {
@@ -47,8 +52,16 @@ pub(super) async fn of(job: &Job, state: &State) -> Result<Input, Stop> {
     if object.size == 0 {
         return Err(empty(&key));
     }
-    // Another one by now is told from the one that was meant, also before the first range is read.
+    // Another one by now is told from the one that was meant, also when the run begins again.
     let tag = tag.or(object.tag);
+    if job.input.is_some() && job.input_tag.is_none() {
+        let bound = jobs::change(state.jobs.as_ref(), &job.batch_id, |job| {
+            if job.input_tag.is_none() {
+                job.input_tag.clone_from(&tag);
+            }
+        });
+        bound.await?;
+    }
     read(job, key, tag, state).await
 }
 
@@ -83,7 +96,7 @@ async fn read(job: &Job, key: String, tag: Option<String>, state: &State) -> Res
     let mut chunk = Some(head);
     while let Some(bytes_of_it) = chunk {
         // A step at a time, so that what is unpacked is on its way before there is more.
-        for step in bytes_of_it.chunks(16 * 1024) {
+        for step in bytes_of_it.chunks(PACKED_STEP) {
             unpacker.push(step).map_err(&cut_short)?;
             hand_over(&mut unpacker.writer().unpacked, upload.as_mut()).await?;
         }
@@ -139,12 +152,15 @@ struct Text {
     /// What is to be written elsewhere.
     unpacked: Vec<u8>,
     keeps: bool,
+    /// Bytes that were.
+    written: u64,
 }
 
 impl Text {
     fn new(named_csv: bool, keeps: bool) -> Self {
         let (head, layout) = (Some(Vec::new()), Layout::default());
-        Self { named_csv, head, layout, ranges: Ranges::new(Place::START), unpacked: Vec::new(), keeps }
+        let (ranges, unpacked) = (Ranges::new(Place::START), Vec::new());
+        Self { named_csv, head, layout, ranges, unpacked, keeps, written: 0 }
     }
 
     /// Goes by the first line.
@@ -177,6 +193,11 @@ impl Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.keeps {
             self.unpacked.extend_from_slice(bytes);
+            self.written += bytes.len() as u64;
+            if self.written > UNPACKED_LIMIT {
+                let detail = format!("it unpacks to more than {UNPACKED_LIMIT} bytes");
+                return Err(io::Error::other(Fault(detail)));
+            }
         }
         match &mut self.head {
             None => self.ranges.push(bytes),

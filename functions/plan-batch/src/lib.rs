@@ -30,6 +30,9 @@ pub struct State {
     pub everyone: Arc<dyn Everyone>,
 }
 
+/// Files that are dropped here have the form of Amazon Personalize, and so have their answers.
+const PERSONALIZE: &str = "requests/personalize/";
+
 /// The model of an artifact, by name.
 #[must_use]
 pub fn receipt(artifact: &Artifact) -> ModelReceipt {
@@ -49,6 +52,12 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// When something fails that may work later. What never will is noted in the batch, which is over then.
 pub async fn handle(event: PlanEvent, state: &State) -> Result<Planned, Failure> {
     let PlanEvent { event, run } = event;
+    if let Asked::Object { detail } = &event
+        && detail.object.key.ends_with('/')
+    {
+        // A folder, as S3's console makes one.
+        return Ok(nothing(run::new_id(), None));
+    }
     let batch_id = event.batch_id(state.jobs.as_ref()).await?;
     kept(&batch_id, &event, state).await?;
     let begun = jobs::change(state.jobs.as_ref(), &batch_id, |job| {
@@ -97,7 +106,7 @@ impl From<StoreError> for Stop {
 
 impl From<ObjectError> for Stop {
     fn from(error: ObjectError) -> Self {
-        Self::Failure(error.into())
+        Self::Failure(error.without_its_key().into())
     }
 }
 
@@ -135,7 +144,7 @@ async fn kept(batch_id: &BatchId, event: &Asked, state: &State) -> Result<(), Fa
             // The event's tag comes without the quotes that the store of objects has it with.
             let tag = object.etag.as_ref().map(|etag| format!("\"{}\"", etag.trim_matches('"')));
             // Dropped files say by their folder what they want.
-            let personalize = object.key.contains("/personalize/");
+            let personalize = object.key.starts_with(PERSONALIZE);
             let format = if personalize { Format::Personalize } else { Format::Marquee };
             (BatchSource::Input, Some((format!("s3://{}/{}", bucket.name, object.key), tag)), format)
         }
@@ -169,7 +178,7 @@ fn gone(error: ObjectError) -> Stop {
     match error {
         ObjectError::Missing(_) => Stop::Fault(FailureCode::InputMissing, error.to_string()),
         ObjectError::Changed(_) => Stop::Fault(FailureCode::InputChanged, error.to_string()),
-        ObjectError::Failed { .. } => Stop::Failure(error.into()),
+        ObjectError::Failed { .. } => error.into(),
     }
 }
 

@@ -172,6 +172,28 @@ async fn what_can_never_be_scored_ends_the_batch_with_the_reason() {
 }
 
 #[tokio::test]
+async fn an_input_that_is_exchanged_before_the_run_goes_on_ends_the_batch() {
+    let world = World::new();
+    let (planned, job) = world.planned("requests/a.jsonl", LINES).await;
+    assert!(planned.go && job.input_tag.is_some());
+    world.put("requests/a.jsonl", &LINES.repeat(2));
+    let again = world.plan(&job.batch_id).await;
+    assert_eq!((again.go, again.state), (false, Some(BatchState::Failed)));
+    assert_eq!(world.kept(&job.batch_id).await.reason.unwrap().code, FailureCode::InputChanged);
+}
+
+#[tokio::test]
+async fn a_folder_and_a_batch_that_there_is_not_are_nothing_to_do() {
+    let world = World::new();
+    let text = r#"{"run": "r", "event": {"detail": {"bucket": {"name": "b"}, "object": {"key": "requests/personalize/"}}}}"#;
+    let folder = handle(serde_json::from_str(text).unwrap(), &world.state).await.unwrap();
+    assert_eq!((folder.go, folder.state), (false, None));
+    let nobody = world.plan(&"b1".to_owned().try_into().unwrap()).await;
+    assert_eq!((nobody.go, nobody.state), (false, None));
+    assert!(world.state.jobs.jobs(None, 10).await.unwrap().jobs.is_empty());
+}
+
+#[tokio::test]
 async fn everybody_is_enumerated_once() {
     let world = World::new();
     let event = |user: &str| Event {

@@ -84,7 +84,7 @@ impl From<StoreError> for Stop {
 
 impl From<ObjectError> for Stop {
     fn from(error: ObjectError) -> Self {
-        Self::Failure(error.into())
+        Self::Failure(error.without_its_key().into())
     }
 }
 
@@ -228,7 +228,7 @@ fn gone(error: ObjectError) -> Stop {
     match error {
         ObjectError::Missing(_) => Stop::Fault(FailureCode::InputMissing, error.to_string()),
         ObjectError::Changed(_) => Stop::Fault(FailureCode::InputChanged, error.to_string()),
-        ObjectError::Failed { .. } => Stop::Failure(error.into()),
+        ObjectError::Failed { .. } => error.into(),
     }
 }
 

@@ -61,6 +61,9 @@ pub struct Row<'a> {
     pub asked: Result<Asked, Problem>,
 }
 
+/// How many unknown columns are named.
+const NAMED: usize = 5;
+
 impl Layout {
     /// The layout of a file whose first line this is, and whether that line is a header. A file that is named `.csv` must
     /// have one; of another it is taken for one when every column in it is known.
@@ -89,7 +92,8 @@ impl Layout {
             (false, false) => Ok((Self::Json, false)),
             (false, true) => {
                 let known = Column::ALL.map(Column::name).join(", ");
-                let unknown: Vec<_> = unknown.iter().map(|name| format!("{:?}", short(name))).collect();
+                let unknown: Vec<_> =
+                    unknown.iter().take(NAMED).map(|name| format!("{:?}", short(name))).collect();
                 Err(format!(
                     "line 1 must name the columns, each once: {known}; it has {}",
                     unknown.join(", ")

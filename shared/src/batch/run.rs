@@ -171,6 +171,9 @@ pub struct FinishEvent {
     pub error: Option<Value>,
 }
 
+/// Longest detail of a reason, in characters: a batch is kept as one item.
+const DETAIL_LENGTH: usize = 1_000;
+
 /// Marks a job as failed, unless it has come to an end already: nothing that was done goes away.
 ///
 /// # Errors
@@ -181,15 +184,20 @@ pub async fn fail(
     code: FailureCode,
     detail: impl Into<String>,
 ) -> Result<Option<Job>, StoreError> {
-    let reason = BatchReason { code, detail: detail.into() };
-    tracing::warn!(batch_id = %batch, code = ?reason.code, detail = reason.detail, "a batch failed");
-    jobs::change(jobs, batch, |job| {
+    let detail: String = detail.into().chars().take(DETAIL_LENGTH).collect();
+    let reason = BatchReason { code, detail };
+    let changed = jobs::change(jobs, batch, |job| {
         if !job.state.is_final() {
             job.state = BatchState::Failed;
             job.reason = Some(reason.clone());
         }
     })
-    .await
+    .await?;
+    if changed.as_ref().is_some_and(|job| job.reason.as_ref() == Some(&reason)) {
+        // The detail, which may repeat the input, is the callers' to read, in the batch.
+        tracing::warn!(batch_id = %batch, code = ?reason.code, "a batch failed");
+    }
+    Ok(changed)
 }
 
 /// An id for a new batch: greater than those of milliseconds before, and never given before.

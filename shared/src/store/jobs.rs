@@ -14,6 +14,13 @@ use crate::api::{BatchId, UserId};
 /// Days that a batch is remembered.
 pub const JOB_RETENTION_DAYS: i64 = 90;
 
+/// The least id of the batches that are remembered at a time, as they begin with the millisecond in which they were made.
+#[must_use]
+pub fn oldest_id(now: Time) -> String {
+    let first = now.millis() - JOB_RETENTION_DAYS * 86_400_000;
+    format!("b{:012x}", first.max(0))
+}
+
 /// A batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {

@@ -8,8 +8,9 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Table
 use super::people::{from_json, to_json};
 use super::tables::{BATCHES, CLAIMS, Numbering, PROFILES};
 use super::{Embedded, Fault};
+use crate::api::history::Time;
 use crate::api::{BatchId, UserId};
-use crate::store::jobs::{Claim, Everyone, Job, JobPage, Jobs, KeptJob, Segment, UserPage};
+use crate::store::jobs::{Claim, Everyone, Job, JobPage, Jobs, KeptJob, Segment, UserPage, oldest_id};
 use crate::store::{Saved, StoreError};
 
 /// People on a page: a few hundred microseconds of work.
@@ -40,6 +41,12 @@ impl Jobs for Embedded {
             let mut numbering = Numbering::open(file)?;
             batches.insert(job.batch_id.as_str(), (numbering.give(), to_json(&job)?.as_str()))?;
             numbering.close()?;
+            // Ids begin with the time: what is before is forgotten.
+            let first = oldest_id(Time::now());
+            batches.retain_in::<&str, _>(..first.as_str(), |_, _| false)?;
+            let is_new =
+                |claim: Result<Claim, _>| claim.is_ok_and(|claim| claim.batch_id.as_str() >= first.as_str());
+            file.open_table(CLAIMS)?.retain(|_, json| is_new(serde_json::from_str(json)))?;
             Ok(true)
         })
         .await
@@ -83,7 +90,11 @@ impl Jobs for Embedded {
                     page.more = true;
                     break;
                 }
-                page.jobs.push(from_json("a batch", kept?.1.value().1)?);
+                // One that can't be read is missing, and takes no other with it.
+                match from_json("a batch", kept?.1.value().1) {
+                    Ok(job) => page.jobs.push(job),
+                    Err(error) => tracing::error!(%error, "a batch is passed over"),
+                }
             }
             Ok(page)
         })
