@@ -206,6 +206,9 @@ async fn everybody_is_enumerated_once() {
         received_at: Time::now(),
         time_given: false,
     };
+    let of_nobody = world.job(BatchSource::AllUsers, None).await;
+    let planned = world.plan(&of_nobody).await;
+    assert_eq!((planned.go, planned.ranges.len(), world.kept(&of_nobody).await.rows), (true, 0, Some(0)));
     let people: Vec<String> = (0..2_500).map(|i| format!("u{i:05}")).collect();
     world.store.load(&people.iter().map(|user| event(user)).collect::<Vec<_>>()).await.unwrap();
     let id = world.job(BatchSource::AllUsers, None).await;
