@@ -157,7 +157,7 @@ async fn another_model_or_input_ends_the_batch_and_what_is_over_is_not_scored() 
         (Task { key: "none".into(), ..world.task.clone() }, FailureCode::InputMissing),
         (Task { backend: Backend::Accelerator, ..world.task.clone() }, FailureCode::NoAccelerator),
     ] {
-        let batch_id = BatchId::try_from(format!("b-{code:?}")).unwrap();
+        let batch_id = BatchId::try_from(format!("b1-{code:?}")).unwrap();
         assert!(world.state.jobs.create(&Job { batch_id: batch_id.clone(), ..world.job() }).await.unwrap());
         let task = Task { batch_id: batch_id.clone(), ..change };
         let event = Scoring { task, range: world.range, done: false };
