@@ -41,6 +41,7 @@ OBJECT_ACTIONS = {
     "get_opts": {"s3:GetObject", "s3:ListBucket"},
     "list": {"s3:ListBucket"},
     "put": {"s3:PutObject"},
+    "put_opts": {"s3:PutObject"},
     "put_multipart": {"s3:PutObject", "s3:AbortMultipartUpload"},
 }
 # How a function comes to the objects through what is kept of a batch: the method of `Part` or `Found`, or the function.
