@@ -80,13 +80,17 @@ def main(folder: Path, model: Path, starts: int = 15) -> None:
         "MARQUEE_RELEASE_VERSIONS": f"recommend={MACHINE}",
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in EVENTS}
+    built = {name: event for name, event in EVENTS.items() if (folder / name).exists()}
     # By turns, so that a busy moment falls on several.
     for _ in range(starts):
-        for name, event in EVENTS.items():
+        for name, event in built.items():
             own = {"MARQUEE_ACCELERATOR_URL": "http://127.0.0.1:9"} if name == "probe-accelerator" else {}
             found[name].append(start(folder / name, variables | own, given(event)))
     print(f"{'function':18} {'binary MB':>9} {'zip MB':>7} {'init ms':>8} {'first answer ms':>16}")
     for name, times in found.items():
+        if not times:
+            print(f"{name:18} not built")
+            continue
         init, answer = (statistics.median(column) for column in zip(*times, strict=True))
         binary = (folder / name).read_bytes()
         answered = "-" if name in WITHOUT_ANSWER else f"{answer:.1f}"
