@@ -90,14 +90,17 @@ async fn work(
         tokio::spawn(async move { (scorer.score(&read.block).await, read.text) })
     });
     let mut scored = std::pin::pin!(scored.buffered(WAITING * cores));
+    // One for the whole run: it also hears what comes while a block is written.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let next = tokio::select! {
-            next = scored.next() => next,
-            interrupted = tokio::signal::ctrl_c() => {
+            biased;
+            interrupted = &mut interrupted => {
                 progress.clear();
                 interrupted?;
                 bail!(output.stopped());
             }
+            next = scored.next() => next,
         };
         let Some(done) = next else { break };
         let (outcome, text) = done?;
