@@ -8,7 +8,6 @@ use axum::response::Response;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::api::batches::{BATCH_BODY_LIMIT, Batch, BatchSource, BatchState, FailureCode, NewBatch, Source};
-use shared::api::history::Time;
 use shared::api::http::{self, RequestId};
 use shared::api::{BatchId, Fault, FaultCode, Problem, ProblemCode, parse};
 use shared::batch::objects::ObjectError;
@@ -119,25 +118,8 @@ impl Batches {
             Source::Input(url) => (BatchSource::Input, Some(url.as_str().to_owned())),
             Source::AllUsers => (BatchSource::AllUsers, None),
         };
-        let now = Time::now();
-        let job = Job {
-            batch_id,
-            state: BatchState::Queued,
-            reason: None,
-            source,
-            input,
-            input_tag: None,
-            backend: new.backend,
-            format: new.format,
-            k: new.k,
-            created_at: now,
-            updated_at: now,
-            run: None,
-            model: None,
-            accelerator: None,
-            rows: None,
-            tally: None,
-        };
+        let NewBatch { backend, format, k, .. } = new;
+        let job = Job { input, backend, format, k, ..Job::new(batch_id, source) };
         if self.jobs.create(&job).await.map_err(unavailable)? {
             return Ok(job);
         }

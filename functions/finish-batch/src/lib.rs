@@ -14,7 +14,7 @@ use shared::api::recommendation::ModelReceipt;
 use shared::batch::objects::Objects;
 use shared::batch::parts::{self, Part, manifest_key};
 use shared::batch::ranges::Range;
-use shared::batch::run::{self, Asked, FinishEvent};
+use shared::batch::run::{self, Asked, Failure, FinishEvent};
 use shared::store::Jobs;
 use shared::store::jobs::{self, Job};
 
@@ -56,9 +56,6 @@ pub struct Manifest {
     /// What of the input has no answers.
     pub missing: Vec<Range>,
 }
-
-/// Nothing is wrong with the batch: trying again may help.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Ends a run; how the batch is then.
 ///

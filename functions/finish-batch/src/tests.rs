@@ -22,24 +22,11 @@ impl World {
         let objects = folder.path().join("objects");
         std::fs::create_dir(&objects).unwrap();
         let state = State { objects: Objects::in_folder(&objects).unwrap(), jobs };
-        let now = Time::now();
         let job = Job {
-            batch_id: run::new_id(),
             state: BatchState::Running,
-            reason: None,
-            source: BatchSource::People,
-            input: None,
-            input_tag: None,
-            backend: Backend::Function,
-            format: Format::Marquee,
-            k: None,
-            created_at: now,
-            updated_at: now,
             run: Some("run".into()),
-            model: None,
-            accelerator: None,
             rows: Some(6),
-            tally: None,
+            ..Job::new(run::new_id(), BatchSource::People)
         };
         assert!(state.jobs.create(&job).await.unwrap());
         Self { _folder: folder, state, batch_id: job.batch_id }

@@ -11,10 +11,11 @@ use shared::batch::lines::LINE_LIMIT;
 use shared::batch::objects::Upload;
 use shared::batch::parts::input_key;
 use shared::batch::ranges::{Range, Ranges};
+use shared::batch::run::Stop;
 use shared::batch::unpack::{Packing, Unpacker};
 use shared::store::jobs::{self, Job, Segment};
 
-use crate::{State, Stop, gone};
+use crate::State;
 
 /// How many segments of the table are read side by side.
 const SEGMENTS: u32 = 8;
@@ -48,7 +49,7 @@ pub(super) async fn of(job: &Job, state: &State) -> Result<Input, Stop> {
         }
         None => (input_key(&job.batch_id), None),
     };
-    let object = state.objects.head(&key).await.map_err(gone)?;
+    let object = state.objects.head(&key).await.map_err(Stop::reading)?;
     if object.size == 0 {
         // A night on which nobody is known is over at once.
         let nobody =
@@ -74,11 +75,11 @@ fn empty(key: &str) -> Stop {
 
 async fn read(job: &Job, key: String, tag: Option<String>, state: &State) -> Result<Input, Stop> {
     let unreadable = |detail: String| Stop::Fault(FailureCode::InputUnreadable, format!("{key}: {detail}"));
-    let mut bytes = state.objects.read(&key, None, tag.as_deref()).await.map_err(gone)?;
+    let mut bytes = state.objects.read(&key, None, tag.as_deref()).await.map_err(Stop::reading)?;
     let mut head = Vec::new();
     while head.len() < 4 {
         let Some(chunk) = bytes.next().await else { break };
-        head.extend_from_slice(&chunk.map_err(gone)?);
+        head.extend_from_slice(&chunk.map_err(Stop::reading)?);
     }
     let packing = Packing::of(&head);
     if let Some(named) = Packing::named(&key).filter(|named| *named != packing) {
@@ -104,7 +105,7 @@ async fn read(job: &Job, key: String, tag: Option<String>, state: &State) -> Res
             hand_over(&mut unpacker.writer().unpacked, upload.as_mut()).await?;
         }
         chunk = match bytes.next().await {
-            Some(chunk) => Some(chunk.map_err(gone)?.to_vec()),
+            Some(chunk) => Some(chunk.map_err(Stop::reading)?.to_vec()),
             None => None,
         };
     }

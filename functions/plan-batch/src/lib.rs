@@ -8,14 +8,13 @@ mod input;
 use std::sync::Arc;
 
 use shared::api::BatchId;
-use shared::api::batches::{Backend, BatchSource, BatchState, FailureCode, Format};
-use shared::api::history::Time;
+use shared::api::batches::{BatchSource, BatchState, FailureCode, Format};
 use shared::api::recommendation::ModelReceipt;
-use shared::batch::objects::{ObjectError, Objects};
-use shared::batch::run::{self, Asked, ObjectCreated, PlanEvent, Planned, Task};
+use shared::batch::objects::Objects;
+use shared::batch::run::{self, Asked, Failure, ObjectCreated, PlanEvent, Planned, Stop, Task};
 use shared::model::Artifact;
 use shared::store::jobs::{self, Job};
-use shared::store::{Everyone, Jobs, StoreError};
+use shared::store::{Everyone, Jobs};
 
 /// What it stands on.
 #[derive(Clone, Debug)]
@@ -42,9 +41,6 @@ pub fn receipt(artifact: &Artifact) -> ModelReceipt {
         digest: Some(artifact.manifest.digest.clone()),
     }
 }
-
-/// Nothing is wrong with the batch: trying again may help.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Plans a run.
 ///
@@ -90,26 +86,6 @@ const fn nothing(batch_id: BatchId, state: Option<BatchState>) -> Planned {
     Planned { batch_id, go: false, state, task: None, ranges: Vec::new() }
 }
 
-/// Why a batch is not planned.
-enum Stop {
-    /// It never will be.
-    Fault(FailureCode, String),
-    /// It may be later.
-    Failure(Failure),
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Failure(error.into())
-    }
-}
-
-impl From<ObjectError> for Stop {
-    fn from(error: ObjectError) -> Self {
-        Self::Failure(error.without_its_key().into())
-    }
-}
-
 async fn plan(job: &Job, state: &State) -> Result<Planned, Stop> {
     let digest = job.model.as_ref().and_then(|model| model.digest.clone()).unwrap_or_default();
     if job.model.as_ref() != Some(&state.model) {
@@ -150,36 +126,9 @@ async fn kept(batch_id: &BatchId, event: &Asked, state: &State) -> Result<(), Fa
         }
     };
     let (input, input_tag) = input.map_or((None, None), |(input, tag)| (Some(input), tag));
-    let now = Time::now();
-    let job = Job {
-        batch_id: batch_id.clone(),
-        state: BatchState::Queued,
-        reason: None,
-        source,
-        input,
-        input_tag,
-        backend: Backend::default(),
-        format,
-        k: None,
-        created_at: now,
-        updated_at: now,
-        run: None,
-        model: None,
-        accelerator: None,
-        rows: None,
-        tally: None,
-    };
+    let job = Job { input, input_tag, format, ..Job::new(batch_id.clone(), source) };
     state.jobs.create(&job).await?;
     Ok(())
-}
-
-/// What it means when an input can't be read.
-fn gone(error: ObjectError) -> Stop {
-    match error {
-        ObjectError::Missing(_) => Stop::Fault(FailureCode::InputMissing, error.to_string()),
-        ObjectError::Changed(_) => Stop::Fault(FailureCode::InputChanged, error.to_string()),
-        ObjectError::Failed { .. } => error.into(),
-    }
 }
 
 #[cfg(test)]

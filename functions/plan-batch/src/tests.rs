@@ -2,6 +2,7 @@ use std::io::Write;
 use std::path::Path;
 
 use shared::api::batches::FailureCode;
+use shared::api::history::Time;
 use shared::batch::layout::{Column, Layout};
 use shared::batch::parts::input_key;
 use shared::store::embedded::Embedded;
@@ -38,25 +39,8 @@ impl World {
 
     /// A batch of an object.
     async fn job(&self, source: BatchSource, key: Option<&str>) -> BatchId {
-        let now = Time::now();
-        let job = Job {
-            batch_id: run::new_id(),
-            state: BatchState::Queued,
-            reason: None,
-            source,
-            input: key.map(|key| self.state.objects.url(key)),
-            input_tag: None,
-            backend: Backend::Function,
-            format: Format::Marquee,
-            k: None,
-            created_at: now,
-            updated_at: now,
-            run: None,
-            model: None,
-            accelerator: None,
-            rows: None,
-            tally: None,
-        };
+        let input = key.map(|key| self.state.objects.url(key));
+        let job = Job { input, ..Job::new(run::new_id(), source) };
         assert!(self.state.jobs.create(&job).await.unwrap());
         job.batch_id
     }

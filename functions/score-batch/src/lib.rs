@@ -14,11 +14,11 @@ use shared::api::batches::{Backend, FailureCode, Tally};
 use shared::batch::objects::{ObjectError, Objects};
 use shared::batch::parts::{self, Part};
 use shared::batch::ranges::Range;
-use shared::batch::run::{self, Scoring, Task};
+use shared::batch::run::{self, Failure, Scoring, Stop, Task};
 use shared::batch::{Block, Cutter, Manner, Place, ScoreError, Scored, Scorer};
 use shared::model::manifest::hex;
 use shared::recommend::Recommending;
-use shared::store::{Jobs, Profiles, StoreError, jobs};
+use shared::store::{Jobs, Profiles, jobs};
 use tokio::sync::mpsc;
 
 /// Answers in bytes after which a part ends, where each is an object of S3: a second or two of work is lost with one that is
@@ -48,9 +48,6 @@ pub struct State {
     pub part_bytes: usize,
 }
 
-/// Nothing is wrong with the batch: trying again may help.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Scores as much of a range as there is time for; `until` is when the time is over.
 ///
 /// # Errors
@@ -66,35 +63,6 @@ pub async fn handle(event: Scoring, state: &State, until: Option<Instant>) -> Re
         Err(Stop::Failure(error)) => return Err(error),
     };
     Ok(Scoring { done: range.from >= range.to, task, range })
-}
-
-/// Why a range is not scored.
-enum Stop {
-    /// It never will be.
-    Fault(FailureCode, String),
-    /// It may be later.
-    Failure(Failure),
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Failure(error.into())
-    }
-}
-
-impl From<ObjectError> for Stop {
-    fn from(error: ObjectError) -> Self {
-        Self::Failure(error.without_its_key().into())
-    }
-}
-
-impl From<ScoreError> for Stop {
-    fn from(error: ScoreError) -> Self {
-        match error {
-            ScoreError::OtherModel { .. } => Self::Fault(FailureCode::ModelChanged, error.to_string()),
-            ScoreError::Store(_) | ScoreError::Accelerator(_) => Self::Failure(error.into()),
-        }
-    }
 }
 
 /// What is left of the range.
@@ -196,7 +164,7 @@ async fn blocks(
         return Ok(blocks);
     }
     let bytes = state.objects.read(&task.key, Some(range.from..range.to), task.tag.as_deref()).await;
-    let mut bytes = bytes.map_err(gone)?;
+    let mut bytes = bytes.map_err(Stop::reading)?;
     tokio::spawn(async move {
         let mut cutter = Cutter::new(range.begins());
         let mut cut = Vec::new();
@@ -208,7 +176,7 @@ async fn blocks(
                         Ok::<_, std::convert::Infallible>(())
                     });
                 }
-                Err(error) => return drop(to.send(Err(gone(error))).await),
+                Err(error) => return drop(to.send(Err(Stop::reading(error))).await),
             }
             for block in cut.drain(..) {
                 if to.send(Ok(block)).await.is_err() {
@@ -221,15 +189,6 @@ async fn blocks(
         }
     });
     Ok(blocks)
-}
-
-/// What it means when an input can't be read.
-fn gone(error: ObjectError) -> Stop {
-    match error {
-        ObjectError::Missing(_) => Stop::Fault(FailureCode::InputMissing, error.to_string()),
-        ObjectError::Changed(_) => Stop::Fault(FailureCode::InputChanged, error.to_string()),
-        ObjectError::Failed { .. } => error.into(),
-    }
 }
 
 /// A part that is being made.

@@ -1,6 +1,5 @@
 use shared::api::BatchId;
 use shared::api::batches::{BatchSource, BatchState, Format};
-use shared::api::history::Time;
 use shared::batch::layout::Layout;
 use shared::batch::parts::{Found, chain, found};
 use shared::store::embedded::Embedded;
@@ -54,24 +53,11 @@ impl World {
     }
 
     fn job(&self) -> Job {
-        let now = Time::now();
         Job {
-            batch_id: self.task.batch_id.clone(),
             state: BatchState::Running,
-            reason: None,
-            source: BatchSource::Input,
-            input: None,
-            input_tag: None,
-            backend: Backend::Function,
-            format: Format::Marquee,
-            k: None,
-            created_at: now,
-            updated_at: now,
             run: Some("run".into()),
-            model: None,
-            accelerator: None,
             rows: Some(LINES as u64),
-            tally: None,
+            ..Job::new(self.task.batch_id.clone(), BatchSource::Input)
         }
     }
 

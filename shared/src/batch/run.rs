@@ -6,7 +6,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::layout::Layout;
+use super::objects::ObjectError;
 use super::ranges::Range;
+use super::score::ScoreError;
 use crate::api::BatchId;
 use crate::api::batches::{Backend, BatchReason, BatchState, FailureCode, Format};
 use crate::api::recommendation::K;
@@ -169,6 +171,51 @@ pub struct FinishEvent {
     /// What broke the run off.
     #[serde(default)]
     pub error: Option<Value>,
+}
+
+/// Nothing is wrong with the batch: trying again may help. It goes to the log, and holds no keys or ids.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a step does not go on.
+#[derive(Debug)]
+pub enum Stop {
+    /// It never will: the batch is over.
+    Fault(FailureCode, String),
+    /// It may later.
+    Failure(Failure),
+}
+
+impl Stop {
+    /// What it means when an input can't be read.
+    #[must_use]
+    pub fn reading(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Missing(_) => Self::Fault(FailureCode::InputMissing, error.to_string()),
+            ObjectError::Changed(_) => Self::Fault(FailureCode::InputChanged, error.to_string()),
+            ObjectError::Failed { .. } => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+impl From<ObjectError> for Stop {
+    fn from(error: ObjectError) -> Self {
+        Self::Failure(error.without_its_key().into())
+    }
+}
+
+impl From<ScoreError> for Stop {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::OtherModel { .. } => Self::Fault(FailureCode::ModelChanged, error.to_string()),
+            ScoreError::Store(_) | ScoreError::Accelerator(_) => Self::Failure(error.into()),
+        }
+    }
 }
 
 /// Longest detail of a reason, in characters: a batch is kept as one item.

@@ -59,6 +59,32 @@ pub struct Job {
     pub tally: Option<Tally>,
 }
 
+impl Job {
+    /// A batch that is asked for now, and waits for its run: the function scores, answers have Marquee's form.
+    #[must_use]
+    pub fn new(batch_id: BatchId, source: BatchSource) -> Self {
+        let now = Time::now();
+        Self {
+            batch_id,
+            state: BatchState::Queued,
+            reason: None,
+            source,
+            input: None,
+            input_tag: None,
+            backend: Backend::default(),
+            format: Format::default(),
+            k: None,
+            created_at: now,
+            updated_at: now,
+            run: None,
+            model: None,
+            accelerator: None,
+            rows: None,
+            tally: None,
+        }
+    }
+}
+
 /// A job, and the state that it was read in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptJob {

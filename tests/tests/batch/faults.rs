@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tests::{Finished, Process, binaries, command, marquee, model_dir};
 
@@ -151,5 +153,24 @@ fn a_run_that_broke_off_is_gone_on_with_or_begun_again_and_never_mixed() -> Resu
     let again = batch(&input, &output, &["--restart"])?;
     assert!(again.status.success(), "{again}");
     assert_eq!(read(&output)?.len(), 5_000);
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_a_run_that_is_gone_on_with() -> Result<()> {
+    let home = Home::new()?;
+    let input = home.write("in", "{\"history\": [\"alien-1979\"]}\n".repeat(400_000))?;
+    let (output, partial) = (home.path("out"), home.path("out.partial"));
+    let mut command = command(binaries().path("marquee"));
+    command.arg("batch").arg(&input).arg("-o").arg(&output).arg("--model").arg(model_dir());
+    let mut process = Process::spawn(command)?;
+    while fs::metadata(&partial).map_or(0, |file| file.len()) == 0 {
+        ensure!(!output.exists(), "it was done before it could be interrupted");
+        thread::sleep(Duration::from_millis(5));
+    }
+    process.interrupt()?;
+    let stopped = process.finish()?;
+    assert!(!stopped.status.success() && stopped.stderr.contains("are kept; --resume goes on"), "{stopped}");
+    assert!(!output.exists() && home.path("out.checkpoint").exists());
     Ok(())
 }

@@ -6,8 +6,7 @@ use futures_util::future::join_all;
 
 use super::{Person, accept, fold, user};
 use crate::api::BatchId;
-use crate::api::batches::{Backend, BatchSource, BatchState, Format};
-use crate::api::history::Time;
+use crate::api::batches::{BatchSource, BatchState};
 use crate::store::jobs::{self, Claim, Job, Segment};
 use crate::store::{Saved, Store};
 
@@ -21,22 +20,9 @@ fn ids(count: usize) -> Vec<BatchId> {
 
 fn job(batch_id: &BatchId) -> Job {
     Job {
-        batch_id: batch_id.clone(),
-        state: BatchState::Queued,
-        reason: None,
-        source: BatchSource::Input,
         input: Some("s3://bucket/requests/x.jsonl".into()),
         input_tag: Some("e-1".into()),
-        backend: Backend::Function,
-        format: Format::Marquee,
-        k: None,
-        created_at: Time::now(),
-        updated_at: Time::now(),
-        run: None,
-        model: None,
-        accelerator: None,
-        rows: None,
-        tally: None,
+        ..Job::new(batch_id.clone(), BatchSource::Input)
     }
 }
 
