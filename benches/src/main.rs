@@ -13,6 +13,7 @@
 mod binaries;
 mod fixture;
 mod interactions;
+mod load;
 mod machine;
 mod measure;
 mod peer;
@@ -52,6 +53,9 @@ enum Part {
     /// Candle's operators over the weights of an artifact: for `sasrec`
     #[command(hide = true)]
     Candle { model: PathBuf, histories: PathBuf },
+    /// Candle's product of items and a query, and the best of it: for `topk`
+    #[command(hide = true)]
+    CandleTopK { items: PathBuf, query: PathBuf },
     /// A training step by step: for `sasrec-training`
     #[command(hide = true)]
     Train {
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     match &options.part {
         Some(Part::Candle { model, histories }) => return rows::sasrec::candle(model, histories),
+        Some(Part::CandleTopK { items, query }) => return rows::topk::candle(items, query),
         Some(Part::Train { plain, histories }) => return rows::training::stepwise(histories, *plain),
         None => {}
     }

@@ -47,6 +47,15 @@ pub enum EngineError {
     /// The artifact can't be read any more.
     #[error(transparent)]
     Artifact(#[from] shared::model::ArtifactError),
+    /// The GPU is not there, or can't be used.
+    #[cfg(feature = "cuda")]
+    #[error("--device cuda:{number}: {error}; `nvidia-smi` lists the GPUs there are")]
+    NoGpu {
+        /// Its number.
+        number: usize,
+        /// What the driver said.
+        error: candle_core::Error,
+    },
     /// What candle or the device said.
     #[cfg(feature = "candle")]
     #[error("the device failed: {0}")]
@@ -96,7 +105,8 @@ impl Device {
 
 #[cfg(feature = "cuda")]
 fn cuda(number: usize, artifact: Arc<Artifact>, folder: &Folder) -> Result<Arc<dyn Engine>, EngineError> {
-    let device = candle_core::Device::new_cuda(number)?;
+    let device =
+        candle_core::Device::new_cuda(number).map_err(|error| EngineError::NoGpu { number, error })?;
     Ok(Arc::new(tensors::Tensors::new(artifact, folder, device)?))
 }
 

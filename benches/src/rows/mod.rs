@@ -6,11 +6,12 @@ mod cold_start;
 mod feedback;
 mod handler;
 mod init;
+mod link;
 mod mapping;
 pub(crate) mod sasrec;
 mod serving;
 mod sizes;
-mod topk;
+pub(crate) mod topk;
 pub(crate) mod training;
 
 use anyhow::Result;
@@ -29,7 +30,7 @@ pub(crate) struct Bench {
 }
 
 /// All of them, in the table's order.
-pub(crate) const ALL: [Bench; 12] = [
+pub(crate) const ALL: [Bench; 13] = [
     cold_start::BENCH,
     init::BENCH,
     sizes::BENCH,
@@ -37,6 +38,7 @@ pub(crate) const ALL: [Bench; 12] = [
     feedback::BENCH,
     batch::BENCH,
     serving::BENCH,
+    link::BENCH,
     topk::BENCH,
     mapping::BENCH,
     sasrec::BENCH,

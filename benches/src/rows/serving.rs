@@ -9,17 +9,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use tests::{Process, command};
 
 use super::{Bench, feedback};
+use crate::load::{Caller, closed_loop, open_loop};
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
-use crate::{Options, binaries, fixture, peer};
+use crate::{Options, binaries, fixture, machine, peer};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "serving",
@@ -34,11 +34,18 @@ const REQUESTS: usize = 200;
 const SMALLEST_SHARE: f64 = 0.2;
 /// How often connections are made anew for one sample.
 const ATTEMPTS: usize = 50;
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Requests a second while times are taken, and connections: a quarter of what gunicorn's workers can answer.
+const STEADY_RATE: f64 = 400.0;
+const STEADY_CONNECTIONS: usize = 8;
+const STEADY_REQUESTS: usize = 100;
+/// Connections that each ask again at once, and requests of a sample on each.
+const BUSY_CONNECTIONS: usize = 16;
+const BUSY_REQUESTS: usize = 100;
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let model = fixture::artifact()?;
-    let ours = Server::marquee(&binaries::build("marquee", "marquee")?, model.path())?;
+    let marquee = binaries::build("marquee", "marquee")?;
+    let ours = Server::marquee(&marquee, model.path())?;
     let theirs = Server::fastapi(model.path())?;
     ensure!(
         top(&ours.answer()?)? == top(&theirs.answer()?)?,
@@ -50,14 +57,61 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let mut serving = Contender::new(|| ours.cpu_seconds_a_request(&mut 0));
     let mut beside = Contender::new(|| theirs.cpu_seconds_a_request(&mut left_out));
     interleave(1, if quick { 3 } else { 30 }, &mut [&mut serving, &mut beside])?;
-    let row = Row::alone("serve: server CPU time a request", Unit::Seconds, Samples::of(serving.samples))
-        .beside("FastAPI + gunicorn 2 workers + numpy", Samples::of(beside.samples))
-        .aim(Aim::Ratio(1.0 / 20.0));
-    let notes = vec![format!(
-        "Serving: {}; {CONNECTIONS} connections; {left_out} samples in which both were one worker's left out.",
+    let what = "FastAPI + gunicorn 2 workers + numpy";
+    let mut rows = vec![
+        Row::alone("serve: server CPU time a request", Unit::Seconds, Samples::of(serving.samples))
+            .beside(what, Samples::of(beside.samples))
+            .aim(Aim::Ratio(1.0 / 20.0)),
+    ];
+    let mut notes = vec![format!(
+        "Serving: {}; {CONNECTIONS} connections; {left_out} samples in which both were one worker's left out. Steady: \
+         {STEADY_RATE} requests a second over {STEADY_CONNECTIONS} connections, each timed from when it was due. Client \
+         and server share the cores.",
         fixture::description()
     )];
-    Ok(Findings { rows: vec![row], notes, ..Findings::default() })
+
+    let mut steady = Contender::new(|| ours.steady());
+    let mut steady_beside = Contender::new(|| theirs.steady());
+    interleave(1, if quick { 2 } else { 20 }, &mut [&mut steady, &mut steady_beside])?;
+    for (name, share) in [("median", 0.5), ("p99", 0.99)] {
+        let of = |turns: &[Samples]| Samples::of(turns.iter().map(|turn| turn.percentile(share)));
+        let row =
+            Row::alone(format!("serve: {name} of answers, steady load"), Unit::Seconds, of(&steady.samples));
+        rows.push(row.beside(what, of(&steady_beside.samples)));
+    }
+
+    let mut busy = Contender::new(|| ours.busy());
+    let mut busy_beside = Contender::new(|| theirs.busy());
+    interleave(1, if quick { 2 } else { 10 }, &mut [&mut busy, &mut busy_beside])?;
+    let (busy, busy_beside) = (Samples::of(busy.samples), Samples::of(busy_beside.samples));
+    notes.push(format!(
+        "Saturated by {BUSY_CONNECTIONS} connections: {:.0} answers a second, FastAPI's {:.0}; the client takes part of \
+         the cores.",
+        1.0 / busy.median(),
+        1.0 / busy_beside.median()
+    ));
+    rows.push(Row::alone("serve: time an answer, saturated", Unit::Seconds, busy).beside(what, busy_beside));
+
+    let memory = |server: &Server| Ok::<_, anyhow::Error>(Samples::of([server.memory()?]));
+    rows.push(
+        Row::alone("serve: memory after that", Unit::Bytes, memory(&ours)?).beside(what, memory(&theirs)?),
+    );
+
+    let mut starting = Contender::new(|| until_first_answer(|| Server::marquee(&marquee, model.path())));
+    let mut starting_beside = Contender::new(|| until_first_answer(|| Server::fastapi(model.path())));
+    interleave(1, if quick { 1 } else { 7 }, &mut [&mut starting, &mut starting_beside])?;
+    rows.push(
+        Row::alone("serve: start until the first answer", Unit::Seconds, Samples::of(starting.samples))
+            .beside(what, Samples::of(starting_beside.samples)),
+    );
+    Ok(Findings { rows, notes, ..Findings::default() })
+}
+
+/// Seconds from the start of a server until it has answered a request.
+fn until_first_answer(start: impl Fn() -> Result<Server>) -> Result<f64> {
+    let begin = Instant::now();
+    start()?.answer()?;
+    Ok(begin.elapsed().as_secs_f64())
 }
 
 /// A running server.
@@ -100,7 +154,7 @@ impl Server {
         let used = || workers.iter().map(|id| cpu_seconds(*id)).collect::<Result<Vec<_>>>();
         for _ in 0..ATTEMPTS {
             let before = used()?;
-            self.load()?;
+            closed_loop(&self.base, CONNECTIONS, REQUESTS)?;
             let spent: Vec<f64> = used()?.iter().zip(before).map(|(after, before)| after - before).collect();
             let total: f64 = spent.iter().sum();
             if spent.iter().all(|spent| *spent >= SMALLEST_SHARE * total) {
@@ -111,35 +165,30 @@ impl Server {
         Err(anyhow!("in {ATTEMPTS} samples one worker had all connections"))
     }
 
-    /// The requests of a sample.
-    fn load(&self) -> Result<()> {
-        let base = self.base.as_str();
-        let client = || -> Result<()> {
-            let agent = agent();
-            (0..REQUESTS).try_for_each(|_| ask(base, &agent).map(drop))
-        };
-        thread::scope(|scope| {
-            let clients: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(client)).collect();
-            clients
-                .into_iter()
-                .try_for_each(|client| client.join().map_err(|_| anyhow!("a client panicked"))?)
-        })
+    /// How long answers take under a load that leaves it time.
+    fn steady(&self) -> Result<Samples> {
+        let seconds = open_loop(&self.base, STEADY_CONNECTIONS, STEADY_REQUESTS, STEADY_RATE)?;
+        Ok(Samples::of(seconds))
+    }
+
+    /// Seconds an answer under as many requests as it can take.
+    fn busy(&self) -> Result<f64> {
+        let begin = Instant::now();
+        let answers = closed_loop(&self.base, BUSY_CONNECTIONS, BUSY_REQUESTS)?.len();
+        Ok(begin.elapsed().as_secs_f64() / answers as f64)
     }
 
     fn answer(&self) -> Result<Value> {
-        serde_json::from_str(&ask(&self.base, &agent())?).context("an answer that is not JSON")
+        Caller::of(&self.base).answer()
     }
-}
 
-fn ask(base: &str, agent: &ureq::Agent) -> Result<String> {
-    let request = agent.post(format!("{base}/v1/recommendations")).content_type("application/json");
-    let mut reply = request.send(fixture::request_body()).context("no answer")?;
-    reply.body_mut().read_to_string().context("the body does not arrive")
-}
-
-/// A client of one connection, which is made for its first request.
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().proxy(None).timeout_global(Some(PATIENCE)).build().into()
+    /// All its memory: what processes share is divided among them.
+    fn memory(&self) -> Result<f64> {
+        let first = self.process.id();
+        let mut processes = self.workers()?;
+        processes.extend((!processes.contains(&first)).then_some(first));
+        processes.into_iter().map(resident_bytes).sum()
+    }
 }
 
 /// The ids of the items, best first.
@@ -158,6 +207,13 @@ fn cpu_seconds(process: u32) -> Result<f64> {
         nanoseconds += used.context("no CPU time in schedstat")?;
     }
     Ok(nanoseconds / 1e9)
+}
+
+/// A process's share of the memory that is resident (Pss).
+fn resident_bytes(process: u32) -> Result<f64> {
+    let path = format!("/proc/{process}/smaps_rollup");
+    let share = machine::field(&path, "Pss").and_then(|value| machine::kilobytes(&value));
+    Ok(share.with_context(|| format!("{path} has no Pss"))? as f64 * 1024.0)
 }
 
 /// The address in gunicorn's log.

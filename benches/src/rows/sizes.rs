@@ -14,7 +14,7 @@ pub(crate) const BENCH: Bench =
     Bench { name: "sizes", about: "the stripped binaries of all functions and of the command", run };
 
 /// Package and binary have one name. `recommend` is first, and beside the bare function in another row.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 16] = [
     "recommend",
     "rank",
     "similar",
@@ -28,6 +28,8 @@ const PACKAGES: [&str; 14] = [
     "score-batch",
     "finish-batch",
     "health",
+    "probe-accelerator",
+    "verify-release",
     "marquee",
 ];
 

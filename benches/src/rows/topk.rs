@@ -1,4 +1,4 @@
-//! The exact scan for the best 100 beside one plain read of the same bytes, and beside FAISS: in f32, and by integers first.
+//! The exact scan for the best 100 beside one plain read of the same bytes, FAISS, and candle: in f32, and by integers first.
 //!
 //! Both run on one thread by turns over the same memory, which begins with a cache line as in a mapped artifact, so that
 //! both find the caches alike; the time is CPU time of that thread, waiting for memory included. The read sums all numbers
@@ -6,14 +6,17 @@
 //! that no compiler can leave it out; other numbers of lanes and other operations were tried and are not faster. 10,000
 //! items fit into the caches of most machines, the others into few or none.
 //!
-//! FAISS is a process of its own, with one thread and the same items and query, and measures itself likewise.
+//! FAISS and candle are processes of their own, with one thread and the same items and query, and measure themselves
+//! likewise. Candle multiplies, and the best of its scores are selected and sorted.
 
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
+use std::iter;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use candle_core::{Device, Tensor};
 use multiversion::multiversion;
 use shared::catalogue::RowSet;
 use shared::model::Scored;
@@ -30,7 +33,7 @@ use crate::report::{Aim, Findings, Row, Unit};
 
 pub(crate) const BENCH: Bench = Bench {
     name: "topk",
-    about: "the exact top-100 scan beside a plain read of the same bytes, and FAISS",
+    about: "the exact top-100 scan beside a plain read of the same bytes, FAISS and candle",
     run,
 };
 
@@ -43,7 +46,7 @@ const BYTES_A_SAMPLE: usize = 32 << 20;
 const F32_TO_READ: Aim = Aim::Ratio(1.05);
 const INTEGERS_TO_READ: Aim = Aim::Ratio(0.30);
 const F32_TO_FAISS: Aim = Aim::Ratio(0.75);
-/// FAISS adds in another order: where scores are that close, another item may be the last of its list.
+/// The peers add in another order: where scores are that close, another item may be the last of its list.
 const ALIKE_AT_LEAST: usize = K - 2;
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
@@ -55,7 +58,8 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     }
     let fastest = InstructionSet::available().next().context("no instruction set")?;
     findings.notes.push(format!(
-        "Top-k: random items, one thread, CPU time; integers by {fastest:?}; FAISS IndexFlatIP with one thread."
+        "Top-k: random items, one thread, CPU time; integers by {fastest:?}; FAISS IndexFlatIP; candle's product of \
+         matrices, then select_nth_unstable and a sort of the best."
     ));
     if !quick {
         findings.plots = growth()?;
@@ -71,17 +75,21 @@ fn compare(rows: usize, name: &str, rounds: usize, aimed: bool, findings: &mut F
     let found = top(in_f32);
     ensure!(found.len() == K, "the scan found fewer than {K} items");
     ensure!(bits(&found) == bits(&top(by_integers)), "the integers find others than the scan in f32");
-    let mut faiss = Faiss::start(&data)?;
-    let alike = faiss.find()?.1.iter().filter(|row| found.iter().any(|ours| ours.row == **row)).count();
-    ensure!(alike >= ALIKE_AT_LEAST, "of the {K} that FAISS finds only {alike} are ours");
+    let [mut faiss, mut candle] = Searcher::both(&data)?;
+    for peer in [&mut faiss, &mut candle] {
+        let theirs = peer.find()?.1;
+        let alike = theirs.iter().filter(|row| found.iter().any(|ours| ours.row == **row)).count();
+        ensure!(alike >= ALIKE_AT_LEAST, "of the {K} that a peer finds only {alike} are ours");
+    }
 
     let blocks = data.blocks();
     let batch = BYTES_A_SAMPLE.div_ceil(size_of_val(blocks));
     let mut scanning = Contender::new(|| cpu_seconds(batch, || Ok(top(black_box(in_f32)))));
     let mut integers = Contender::new(|| cpu_seconds(batch, || Ok(top(black_box(by_integers)))));
     let mut reading = Contender::new(|| cpu_seconds(batch, || Ok(read(black_box(blocks)))));
-    let mut peer = Contender::new(|| Ok(faiss.find()?.0));
-    interleave(3, rounds, &mut [&mut scanning, &mut reading, &mut integers, &mut peer])?;
+    let mut faiss = Contender::new(|| Ok(faiss.find()?.0));
+    let mut candle = Contender::new(|| Ok(candle.find()?.0));
+    interleave(3, rounds, &mut [&mut scanning, &mut reading, &mut integers, &mut faiss, &mut candle])?;
 
     let row = |way: &str, samples: &[f64]| {
         let what = format!("exact top-{K} over {name} × {FACTORS} {way}");
@@ -89,12 +97,15 @@ fn compare(rows: usize, name: &str, rounds: usize, aimed: bool, findings: &mut F
     };
     let aim = |row: Row, aim| if aimed { row.aim(aim) } else { row };
     let read = || Samples::of(reading.samples.iter().copied());
-    let faiss = || Samples::of(peer.samples.iter().copied());
+    let faiss = || Samples::of(faiss.samples.iter().copied());
+    let candle = || Samples::of(candle.samples.iter().copied());
     findings.rows.extend([
         aim(row("f32", &scanning.samples).beside("plain read", read()), F32_TO_READ),
         aim(row("f32", &scanning.samples).beside("FAISS", faiss()), F32_TO_FAISS),
+        row("f32", &scanning.samples).beside("candle", candle()),
         aim(row("by integers", &integers.samples).beside("plain read of the f32", read()), INTEGERS_TO_READ),
         row("by integers", &integers.samples).beside("FAISS", faiss()),
+        row("by integers", &integers.samples).beside("candle", candle()),
     ]);
     Ok(())
 }
@@ -144,33 +155,60 @@ fn times(rows: usize, factors: usize, k: usize) -> Result<[f64; 3]> {
     Ok([scanning.samples, served.samples, reading.samples].map(|samples| Samples::of(samples).median()))
 }
 
-/// FAISS over the same items.
-struct Faiss {
-    process: Peer,
-    /// What it was given; read by then.
-    _files: tempfile::TempDir,
-}
+/// A peer that searches the same items.
+struct Searcher(Peer);
 
-impl Faiss {
-    fn start(data: &Data) -> Result<Self> {
+impl Searcher {
+    /// FAISS, and candle.
+    fn both(data: &Data) -> Result<[Self; 2]> {
         let files = tempfile::tempdir().context("cannot make a temporary folder")?;
         let (items, query) = (files.path().join("items.f32"), files.path().join("query.f32"));
         write_numbers(&items, &data.matrix)?;
         write_numbers(&query, &data.query)?;
         let mut command = peer::python("topk.py");
         command.arg(&items).arg(&query).arg(FACTORS.to_string()).arg(K.to_string());
-        let mut process = Peer::start("FAISS", command)?;
-        process.ask("find")?;
-        fs::remove_file(&items).context("cannot remove the items")?;
-        Ok(Self { process, _files: files })
+        let faiss = Peer::start("FAISS", command)?;
+        let candle = Peer::start_this("candle", 1, &["candle-top-k"], &[&items, &query])?;
+        let mut both = [Self(faiss), Self(candle)];
+        // The files are read by the first answer, and go.
+        both.iter_mut().try_for_each(|peer| peer.find().map(drop))?;
+        Ok(both)
     }
 
     /// Seconds of CPU time of one search, and the rows found.
     fn find(&mut self) -> Result<(f64, Vec<u32>)> {
-        let numbers = self.process.ask("find")?;
-        let (seconds, rows) = numbers.split_first().context("FAISS answers nothing")?;
+        let numbers = self.0.ask("find")?;
+        let (seconds, rows) = numbers.split_first().context("a peer answers nothing")?;
         Ok((*seconds, rows.iter().map(|row| *row as u32).collect()))
     }
+}
+
+/// The peer: candle's product of the items and the query, and the best of it.
+pub(crate) fn candle(items: &Path, query: &Path) -> Result<()> {
+    let query = Tensor::from_vec(read_numbers(query)?, (FACTORS, 1), &Device::Cpu)?;
+    let items = read_numbers(items)?;
+    let items = Tensor::from_vec(items, ((), FACTORS), &Device::Cpu)?;
+    let batch = BYTES_A_SAMPLE.div_ceil(items.elem_count() * size_of::<f32>());
+    let best = || -> Result<Vec<(f32, u32)>> {
+        let scores: Vec<f32> = items.matmul(&query)?.flatten_all()?.to_vec1()?;
+        let mut scored: Vec<(f32, u32)> = scores.into_iter().zip(0..).collect();
+        scored.select_nth_unstable_by(K - 1, |a, b| b.0.total_cmp(&a.0));
+        scored.truncate(K);
+        scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        Ok(scored)
+    };
+    while peer::question()?.is_some() {
+        let seconds = cpu_seconds(batch, best)?;
+        let rows = best()?.into_iter().map(|(_, row)| f64::from(row));
+        peer::answer(&iter::once(seconds).chain(rows).collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// Reads what [`write_numbers`] wrote.
+fn read_numbers(path: &Path) -> Result<Vec<f32>> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
 }
 
 /// Writes numbers as peers read them: little-endian.

@@ -23,6 +23,9 @@ pub use super::trace::TraceId;
 /// 131 bytes each, 128 genres) is about 200 KB; 256 KiB holds it with its white space.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
+/// Bytes that most answers fit into.
+const ANSWER_ROOM: usize = 4 * 1024;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken from a caller: a UUID or a trace id fits; a log line stays short.
 const REQUEST_ID_LENGTH: usize = 64;
@@ -197,12 +200,24 @@ pub fn reply_with_receipt<T: Serialize + Receipted>(
     outcome: Result<T, Problem>,
     request_id: RequestId,
 ) -> Response {
-    match outcome {
-        Ok(answer) => {
-            let mut response = Json(&answer).into_response();
+    let written = outcome.and_then(|answer| Ok((json(&answer)?, answer)));
+    match written {
+        Ok((body, answer)) => {
+            let media_type = HeaderValue::from_static("application/json");
+            let mut response = ([(header::CONTENT_TYPE, media_type)], body).into_response();
             response.extensions_mut().insert(answer.into_receipt());
             response
         }
         Err(problem) => reply::<()>(Err(problem), request_id),
     }
+}
+
+/// An answer as it is sent, in a buffer that need not grow for ten items or so.
+fn json<T: Serialize>(answer: &T) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::with_capacity(ANSWER_ROOM);
+    serde_json::to_writer(&mut body, answer).map_err(|error| {
+        tracing::error!(%error, "an answer can't be written");
+        Problem::new(ProblemCode::Internal, "the answer can't be written")
+    })?;
+    Ok(body)
 }

@@ -336,7 +336,11 @@ fn device(processor: Processor) -> Result<Device, TrainError> {
     match processor {
         Processor::Cpu | Processor::Plain => Ok(Device::Cpu),
         #[cfg(feature = "cuda")]
-        Processor::Cuda(number) => Ok(Device::new_cuda(number)?),
+        Processor::Cuda(number) => Device::new_cuda(number).map_err(|error| {
+            TrainError::Settings(format!(
+                "--device cuda:{number}: {error}; `nvidia-smi` lists the GPUs there are"
+            ))
+        }),
         #[cfg(not(feature = "cuda"))]
         Processor::Cuda(_) => Err(TrainError::Settings(
             "this build has no CUDA: build it with `--features cuda` on a machine that has CUDA's compiler"

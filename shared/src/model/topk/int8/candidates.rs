@@ -52,13 +52,19 @@ impl Candidates {
         self.threshold
     }
 
-    /// Takes what may reach the threshold among the `wanted` lanes of a block, of each lane the estimate and how far the score
+    /// Takes what may reach the threshold among the `wanted` lanes of a block, given each one's estimate and how far the score
     /// can be from it. False when there are too many by now.
-    pub(super) fn add(&mut self, first: Row, estimates: &[(f32, f32); BLOCK], mut wanted: u64) -> bool {
+    #[inline(always)]
+    pub(super) fn add(
+        &mut self,
+        first: Row,
+        mut wanted: u64,
+        estimate: impl Fn(usize) -> (f32, f32),
+    ) -> bool {
         while wanted != 0 {
             let lane = wanted.trailing_zeros();
             wanted &= wanted - 1;
-            let (estimate, error) = estimates[lane as usize];
+            let (estimate, error) = estimate(lane as usize);
             let upper = estimate + error;
             if may_reach(upper, self.threshold) {
                 // Nothing is known of a bound that is no number.

@@ -221,9 +221,11 @@ fn scan_with(
             any |= may_reach(bound.at_most(dots[lane], scales[lane]), threshold);
         }
         if any {
-            let estimates =
-                std::array::from_fn(|lane| bound.estimate(dots[lane], scales[lane], residuals[lane]));
-            if !candidates.add(first as Row, &estimates, wanted) {
+            // Seldom more than one lane: of the block's residuals no more lines are fetched than it takes.
+            let may = |lane: &usize| may_reach(bound.at_most(dots[*lane], scales[*lane]), threshold);
+            let wanted = (0..BLOCK).filter(may).fold(0, |lanes, lane| lanes | 1 << lane) & wanted;
+            let estimate = |lane: usize| bound.estimate(dots[lane], scales[lane], residuals[lane]);
+            if !candidates.add(first as Row, wanted, estimate) {
                 return;
             }
         }
