@@ -1,4 +1,4 @@
-//! Seconds an iteration of ALS training, over made-up interactions of the shape of ml-1m, beside implicit's.
+//! Seconds an iteration of ALS training, over made-up interactions of the shapes of ml-1m and ml-20m, beside implicit's.
 //!
 //! An iteration is an epoch as the trainer reports it: both halves and the loss, which is computed every time. The first
 //! epoch of a training is warm-up and left out. Trainings with all cores and with one take turns; the time is that of the
@@ -16,13 +16,16 @@ use training::als::{self, AlsSettings, Interactions, Solver};
 
 use super::Bench;
 use crate::Options;
-use crate::interactions::{ML_1M, histories};
+use crate::interactions::{ML_1M, ML_20M, Shape, histories};
 use crate::measure::{Contender, Samples, interleave, process_cpu_time};
 use crate::peer::{self, Peer};
 use crate::report::{Aim, Findings, Row, Unit};
 
-pub(crate) const BENCH: Bench =
-    Bench { name: "als", about: "seconds an iteration of ALS training at the shape of ml-1m", run };
+pub(crate) const BENCH: Bench = Bench {
+    name: "als",
+    about: "seconds an iteration of ALS training at the shapes of ml-1m and ml-20m",
+    run,
+};
 
 /// Epochs of a training that count.
 const EPOCHS: usize = 5;
@@ -38,8 +41,18 @@ struct Training {
 }
 
 fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
-    let histories = histories(ML_1M, 42);
-    let interactions = Interactions::of(&histories, ML_1M.items);
+    let mut findings = Findings::default();
+    compare("ml-1m", ML_1M, if quick { 1 } else { 4 }, !quick, &mut findings)?;
+    if !quick {
+        compare("ml-20m", ML_20M, 2, false, &mut findings)?;
+    }
+    Ok(findings)
+}
+
+/// Compares at one shape in so many rounds, and where `exactly` also looks at the exact solver.
+fn compare(name: &str, shape: Shape, rounds: usize, exactly: bool, findings: &mut Findings) -> Result<()> {
+    let histories = histories(shape, 42);
+    let interactions = Interactions::of(&histories, shape.items);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (all, one) = (pool(cores)?, pool(1)?);
     let settings = AlsSettings::default();
@@ -49,20 +62,19 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
         histories.iter().map(|history| history.iter().map(|(item, _)| *item).collect()).collect();
     let pairs = files.path().join("pairs");
     peer::write_histories(&pairs, &rows)?;
-    let mut implicit_on_all = implicit(&pairs, cores, &settings)?;
-    let mut implicit_on_one = implicit(&pairs, 1, &settings)?;
+    let mut implicit_on_all = implicit(&pairs, shape, cores, &settings)?;
+    let mut implicit_on_one = implicit(&pairs, shape, 1, &settings)?;
 
     let mut on_all = Contender::new(|| Ok(train(&all, &interactions, &settings)));
     let mut on_one = Contender::new(|| Ok(train(&one, &interactions, &settings)));
     let mut theirs_on_all = Contender::new(|| implicit_on_all.ask("train"));
     let mut theirs_on_one = Contender::new(|| implicit_on_one.ask("train"));
-    let rounds = if quick { 1 } else { 4 };
     interleave(0, rounds, &mut [&mut on_all, &mut theirs_on_all, &mut on_one, &mut theirs_on_one])?;
-    let exactly = (!quick).then(|| train(&all, &interactions, &exact));
+    let exactly = exactly.then(|| train(&all, &interactions, &exact));
 
     let what = |solver: &str, threads: usize| {
         let threads = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
-        format!("ALS iteration, {} factors, {solver}, {threads}", settings.factors)
+        format!("ALS iteration, {name}'s shape, {} factors, {solver}, {threads}", settings.factors)
     };
     let row = |what: String, trainings: &[Training]| {
         let epochs = trainings.iter().flat_map(|training| training.epochs_s.iter().copied());
@@ -88,16 +100,16 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     let their_loss = implicit_on_all.ask("loss")?;
     let used = Samples::of(on_all.samples.iter().map(|training| training.cores));
     let mut notes = vec![
-        shape(&interactions),
+        spread(name, &interactions),
         format!(
-            "ALS with {cores} threads used {:.2} cores in the median; they waited for each other, or for other \
+            "ALS, {name}'s shape, with {cores} threads used {:.2} cores in the median; they waited for each other, or for other \
              processes, in the rest of the time.",
             used.median()
         ),
     ];
     if let ([ours], [theirs]) = (our_loss.as_slice(), their_loss.as_slice()) {
         notes.push(format!(
-            "ALS loss a pair of the item factors after {} epochs, users solved for exactly: ours {ours:.5}, those of \
+            "ALS loss a pair, {name}'s shape, of the item factors after {} epochs, users solved for exactly: ours {ours:.5}, those of \
              {implicit_s} {theirs:.5}.",
             1 + EPOCHS
         ));
@@ -105,20 +117,22 @@ fn run(&Options { quick, .. }: &Options) -> Result<Findings> {
     if let Some(exactly) = exactly {
         let loss = on_all.samples.first().map_or(f64::NAN, |training| training.loss);
         notes.push(format!(
-            "ALS loss a pair after {} epochs: {loss:.5} by conjugate gradients, {:.5} by Cholesky.",
+            "ALS loss a pair, {name}'s shape, after {} epochs: {loss:.5} by conjugate gradients, {:.5} by Cholesky.",
             1 + EPOCHS,
             exactly.loss
         ));
         rows.push(row(what("Cholesky", cores), &[exactly]));
     }
-    Ok(Findings { rows, notes, ..Findings::default() })
+    findings.rows.extend(rows);
+    findings.notes.extend(notes);
+    Ok(())
 }
 
 /// implicit with so many threads, asked to train and for the loss of what that left.
-fn implicit(pairs: &Path, threads: usize, settings: &AlsSettings) -> Result<Peer> {
+fn implicit(pairs: &Path, shape: Shape, threads: usize, settings: &AlsSettings) -> Result<Peer> {
     let mut command = peer::python("als.py");
     command.arg(pairs);
-    command.args([ML_1M.items, settings.factors, threads, 1 + EPOCHS].map(|number| number.to_string()));
+    command.args([shape.items, settings.factors, threads, 1 + EPOCHS].map(|number| number.to_string()));
     command.args([settings.regularization, settings.alpha0].map(|number| number.to_string()));
     Peer::start("implicit", command)
 }
@@ -142,12 +156,12 @@ fn train(pool: &ThreadPool, interactions: &Interactions, settings: &AlsSettings)
 }
 
 /// How the drawn interactions are spread.
-fn shape(interactions: &Interactions) -> String {
+fn spread(name: &str, interactions: &Interactions) -> String {
     let popularity = Samples::of(interactions.popularity().into_iter().map(f64::from));
     let activity = (0..interactions.by_user.rows()).map(|user| interactions.by_user.row(user).0.len() as f64);
     let activity = Samples::of(activity);
     format!(
-        "ALS data: {} pairs of {} users and {} items, made up; a user has {:.0} items in the median and {:.0} at most, an \
+        "ALS data, {name}'s shape: {} pairs of {} users and {} items, made up; a user has {:.0} items in the median and {:.0} at most, an \
          item {:.0} users in the median and {:.0} at most.",
         interactions.len(),
         interactions.by_user.rows(),
