@@ -161,7 +161,8 @@ impl Factors {
         let weighted_gram = gram.mapv(|g| g * alpha0);
         let Some(weighted_gram) = weighted_gram.as_slice() else { return };
         let columns = other.rows() as f64;
-        self.values.par_chunks_mut(SOLVE_CHUNK * stride).enumerate().for_each_init(
+        // Each chunk by itself: rayon's first cut is into quarters, and of these the popular items would be all of one.
+        self.values.par_chunks_mut(SOLVE_CHUNK * stride).with_max_len(1).enumerate().for_each_init(
             || RowSolver::new(factors, stride, settings.solver),
             |solver, (chunk, rows)| {
                 for (index, row) in rows.chunks_exact_mut(stride).enumerate() {
