@@ -48,12 +48,12 @@ pub enum ModelError {
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
     /// Its engine can't be made.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {why}", path.display())]
     Engine {
         /// The artifact.
         path: PathBuf,
         /// Why.
-        source: EngineError,
+        why: EngineError,
     },
     /// Another directory holds a model of the same catalogue, and so of the same name.
     #[error(
@@ -95,7 +95,7 @@ impl Serving {
         let artifact = Arc::new(artifact);
         let name = contract::model_name(&artifact.manifest.catalogue_digest);
         let engine = self.device.engine(Arc::clone(&artifact), &folder);
-        let engine = engine.map_err(|source| ModelError::Engine { path: path.to_owned(), source })?;
+        let engine = engine.map_err(|why| ModelError::Engine { path: path.to_owned(), why })?;
         Ok(Model {
             version: artifact.config.version.clone(),
             digest: artifact.manifest.digest.clone(),

@@ -51,6 +51,12 @@ fn what_keeps_it_from_starting_is_one_sentence() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
         assert!(said.starts_with("error: ") && said.contains(words), "{arguments:?}: {said}");
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+        let mut causes: Vec<_> = said.trim().split(": ").collect();
+        causes.sort_unstable();
+        assert!(
+            causes.windows(2).all(|two| two[0] != two[1]),
+            "{arguments:?}: a cause is told twice: {said}"
+        );
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
 }
