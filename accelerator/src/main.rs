@@ -16,17 +16,9 @@ fn main() -> ExitCode {
     match started.and_then(|()| accelerator::run(&options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            // One sentence, causes included.
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error and its causes, each told once: some tell theirs already.
-fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
-        "" => cause,
-        said if said.ends_with(&cause) => said.to_owned(),
-        said => format!("{said}: {cause}"),
-    })
 }

@@ -16,7 +16,7 @@ pub(crate) struct Shape {
 /// MovieLens ml-1m: 6,040 users, 3,706 items, 1,000,209 ratings.
 pub(crate) const ML_1M: Shape = Shape { users: 6_040, items: 3_706, pairs: 1_000_209 };
 
-/// MovieLens ml-20m as papers on top-k use it: users of five ratings of 4 or more, and what they rated so.
+/// About what papers on top-k make of MovieLens ml-20m, its ratings of 4 and more: users and items are theirs.
 pub(crate) const ML_20M: Shape = Shape { users: 136_677, items: 20_108, pairs: 9_100_000 };
 
 /// What of ml-1m trains sequence models: items with at least five users, as in the published comparisons.

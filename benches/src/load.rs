@@ -1,14 +1,31 @@
-//! Requests for recommendations over HTTP, as an app's servers send them, and how long each answer takes.
+//! `marquee serve`, requests for recommendations as an app's servers send them, and how long each answer takes.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+use tests::{Process, command};
 
 use crate::fixture;
+use crate::rows::feedback;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts `marquee serve` over a model, without a store, with these options; and says where it listens.
+pub(crate) fn serve(
+    marquee: &Path,
+    model: &Path,
+    options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<(Process, String)> {
+    let mut serve = command(marquee);
+    serve.args(["serve", "--port", "0", "--store", "none", "--model"]).arg(model).args(options);
+    let mut process = Process::spawn(serve)?;
+    let base = process.wait_for(feedback::address).context("`marquee serve` does not listen")?;
+    Ok((process, base))
+}
 
 /// Somebody with one connection, which is made for the first request and then kept.
 pub(crate) struct Caller {

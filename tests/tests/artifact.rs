@@ -60,8 +60,10 @@ fn a_missing_file_is_named() -> Result<()> {
     for file in FILES {
         let copy = Copy::of_the_demo()?;
         fs::remove_file(copy.file(file))?;
-        refused(&copy.verify()?, &[file]);
-        refused(&copy.recommend()?, &[file]);
+        for finished in [copy.verify()?, copy.recommend()?] {
+            refused(&finished, &[file]);
+            assert_eq!(finished.stderr.matches("No such file").count(), 1, "told once: {finished}");
+        }
     }
     Ok(())
 }

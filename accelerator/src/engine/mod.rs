@@ -59,7 +59,14 @@ pub enum EngineError {
     /// What candle or the device said.
     #[cfg(feature = "candle")]
     #[error("the device failed: {0}")]
-    Device(#[from] candle_core::Error),
+    Device(candle_core::Error),
+}
+
+#[cfg(feature = "candle")]
+impl From<candle_core::Error> for EngineError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Device(error)
+    }
 }
 
 /// What computes.

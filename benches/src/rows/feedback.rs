@@ -156,7 +156,7 @@ fn used(answer: &Value) -> Result<u64> {
 }
 
 /// The address in what the service has written, once the line is complete.
-pub(super) fn address(log: &str) -> Option<String> {
+pub(crate) fn address(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("listening on http://")?;
     let (line, _) = rest.split_once('\n')?;
     let authority = line.split(',').next()?;

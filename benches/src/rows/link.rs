@@ -11,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tests::{Process, command};
+use tests::Process;
 
-use super::{Bench, feedback};
-use crate::load::{Caller, open_loop};
+use super::Bench;
+use crate::load::{Caller, open_loop, serve};
 use crate::measure::{Contender, Samples, TakesTurns, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
 use crate::{Options, binaries, fixture};
@@ -89,11 +89,8 @@ struct Service {
 
 impl Service {
     fn start(marquee: &Path, model: &Path, accelerator: Option<&str>) -> Result<Self> {
-        let mut serve = command(marquee);
-        serve.args(["serve", "--port", "0", "--store", "none", "--model"]).arg(model);
-        serve.args(accelerator.into_iter().flat_map(|url| ["--accelerator", url]));
-        let mut process = Process::spawn(serve)?;
-        let base = process.wait_for(feedback::address).context("`marquee serve` does not listen")?;
+        let options = accelerator.into_iter().flat_map(|url| ["--accelerator", url]);
+        let (process, base) = serve(marquee, model, options)?;
         Ok(Self { _process: process, base })
     }
 

@@ -3,7 +3,7 @@
 mod als;
 mod batch;
 mod cold_start;
-mod feedback;
+pub(crate) mod feedback;
 mod handler;
 mod init;
 mod link;

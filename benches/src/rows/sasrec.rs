@@ -199,10 +199,15 @@ impl Candle {
         let batch = Batch::of([history], self.length, &Device::Cpu)?;
         let logits = self.network.queries(&batch, &self.operators)?.matmul(&self.items)?;
         let logits: Vec<f32> = logits.squeeze(0)?.to_vec1()?;
-        let mut scored: Vec<(f32, u32)> = logits.into_iter().zip(0..).collect();
-        scored.select_nth_unstable_by(K - 1, |a, b| b.0.total_cmp(&a.0));
-        scored.truncate(K);
-        scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        Ok(scored.into_iter().map(|(_, row)| row).collect())
+        Ok(best_by_selection(logits, K))
     }
+}
+
+/// The rows of the `k` largest scores, best first, as a team would find what candle has computed.
+pub(super) fn best_by_selection(scores: Vec<f32>, k: usize) -> Vec<u32> {
+    let mut scored: Vec<(f32, u32)> = scores.into_iter().zip(0..).collect();
+    scored.select_nth_unstable_by(k - 1, |a, b| b.0.total_cmp(&a.0));
+    scored.truncate(k);
+    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().map(|(_, row)| row).collect()
 }

@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
-use tests::{Process, command};
+use tests::Process;
 
-use super::{Bench, feedback};
-use crate::load::{Caller, closed_loop, open_loop};
+use super::Bench;
+use crate::load::{Caller, closed_loop, open_loop, serve};
 use crate::measure::{Contender, Samples, interleave};
 use crate::report::{Aim, Findings, Row, Unit};
 use crate::{Options, binaries, fixture, machine, peer};
@@ -114,6 +114,9 @@ fn until_first_answer(start: impl Fn() -> Result<Server>) -> Result<f64> {
     Ok(begin.elapsed().as_secs_f64())
 }
 
+/// The service as it is by itself.
+const NO_OPTIONS: [&str; 0] = [];
+
 /// A running server.
 struct Server {
     process: Process,
@@ -122,10 +125,7 @@ struct Server {
 
 impl Server {
     fn marquee(program: &Path, model: &Path) -> Result<Self> {
-        let mut serve = command(program);
-        serve.args(["serve", "--port", "0", "--store", "none", "--model"]).arg(model);
-        let mut process = Process::spawn(serve)?;
-        let base = process.wait_for(feedback::address).context("`marquee serve` does not listen")?;
+        let (process, base) = serve(program, model, NO_OPTIONS)?;
         Ok(Self { process, base })
     }
 

@@ -24,6 +24,7 @@ use shared::model::topk::int8::{InstructionSet, RowsInInt8};
 use shared::model::topk::{BLOCK, Items, Layout, to_block, top_k};
 
 use super::Bench;
+use super::sasrec::best_by_selection;
 use crate::Options;
 use crate::fixture::random_values;
 use crate::measure::{Contender, Samples, cpu_seconds, interleave};
@@ -189,17 +190,10 @@ pub(crate) fn candle(items: &Path, query: &Path) -> Result<()> {
     let items = read_numbers(items)?;
     let items = Tensor::from_vec(items, ((), FACTORS), &Device::Cpu)?;
     let batch = BYTES_A_SAMPLE.div_ceil(items.elem_count() * size_of::<f32>());
-    let best = || -> Result<Vec<(f32, u32)>> {
-        let scores: Vec<f32> = items.matmul(&query)?.flatten_all()?.to_vec1()?;
-        let mut scored: Vec<(f32, u32)> = scores.into_iter().zip(0..).collect();
-        scored.select_nth_unstable_by(K - 1, |a, b| b.0.total_cmp(&a.0));
-        scored.truncate(K);
-        scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        Ok(scored)
-    };
+    let best = || Ok(best_by_selection(items.matmul(&query)?.flatten_all()?.to_vec1()?, K));
     while peer::question()?.is_some() {
         let seconds = cpu_seconds(batch, best)?;
-        let rows = best()?.into_iter().map(|(_, row)| f64::from(row));
+        let rows = best()?.into_iter().map(f64::from);
         peer::answer(&iter::once(seconds).chain(rows).collect::<Vec<_>>())?;
     }
     Ok(())

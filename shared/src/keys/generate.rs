@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
 /// The system has no random numbers to give.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's random number generator fails: {0}")]
-pub struct GenerateError(#[from] getrandom::Error);
+pub struct GenerateError(getrandom::Error);
 
 impl Key {
     /// A new key of these scopes, and its secret, which is kept nowhere.
@@ -64,7 +64,7 @@ fn characters(count: usize) -> Result<String, GenerateError> {
     let mut text = String::with_capacity(count);
     while text.len() < count {
         let mut bytes = [0_u8; 64];
-        getrandom::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes).map_err(GenerateError)?;
         let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < FAIR);
         text.extend(fair.map(|byte| char::from(ALPHABET[byte % ALPHABET.len()])).take(count - text.len()));
     }

@@ -27,7 +27,7 @@ pub struct KeyRing {
 pub enum RingError {
     /// It is not JSON, or names a field twice.
     #[error("the ring of keys is not valid JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     /// It breaks rules.
     #[error("the ring of keys breaks {} of its rules: {}", .0.len(), Sentences(.0))]
     Faults(Vec<Fault>),
@@ -140,12 +140,12 @@ impl KeyRing {
     /// # Errors
     /// When it is not JSON, and with every fault when it is and breaks a rule.
     pub fn parse(json: &[u8]) -> Result<Self, RingError> {
-        let faults = Checker::run::<Self>(&serde_json::from_slice(json)?);
+        let faults = Checker::run::<Self>(&serde_json::from_slice(json).map_err(RingError::Json)?);
         if !faults.is_empty() {
             return Err(RingError::Faults(faults));
         }
         // From the text again, and not from the value, which has forgotten a field that was named twice.
-        Ok(serde_json::from_slice(json)?)
+        serde_json::from_slice(json).map_err(RingError::Json)
     }
 
     /// The ring as JSON, a key's fields in one order.

@@ -3,16 +3,17 @@
 use std::fmt::Display;
 use std::path::Path;
 
-/// Why an artifact can't be used. Each names the file, and the tensor where one is concerned.
+/// Why an artifact can't be used. Each names the file, and the tensor where one is concerned, and tells its cause itself: it
+/// is no source, or whoever prints all causes would tell it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The file can't be read or written.
-    #[error("{file}: {source}")]
+    #[error("{file}: {reason}")]
     Io {
         /// The file.
         file: String,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file breaks its format.
     #[error("{file}: {detail}")]
@@ -35,8 +36,8 @@ pub enum ArtifactError {
 }
 
 impl ArtifactError {
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        Self::Io { file: path.display().to_string(), source }
+    pub(crate) fn io(path: &Path, reason: std::io::Error) -> Self {
+        Self::Io { file: path.display().to_string(), reason }
     }
 
     pub(crate) fn file(file: impl Display, detail: impl Display) -> Self {

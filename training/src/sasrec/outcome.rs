@@ -39,7 +39,7 @@ pub enum TrainError {
     #[error(transparent)]
     File(#[from] ArtifactError),
     /// The device.
-    #[error("{0}")]
+    #[error(transparent)]
     Device(#[from] candle_core::Error),
 }
 

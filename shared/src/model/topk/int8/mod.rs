@@ -33,7 +33,7 @@
 //!
 //! r is four bytes a row more, and seldom needed. Where s is normal, v̂ᵢ is vᵢ / s rounded twice, to f32 and to the nearest
 //! integer, so that |vᵢ − s v̂ᵢ| ≤ (½ + 2⁻¹⁶) s and r ≤ (½ + 2⁻¹⁵) √d s: E is at most s times a number that is the query's.
-//! Only where that lets a row of a block through are the block's r read. A row with another s is let through.
+//! Only of the rows that it lets through is r read. A row with another s is let through.
 
 mod candidates;
 mod dots;
